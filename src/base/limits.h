@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Every size that a peer can drive, in one place, with its reason.
+ *
+ * A limit is checked before memory is allocated for what it limits. Each has a
+ * test at the limit and one past it. What is written "libvirt" is a number of
+ * libvirt's wire protocol that a stock peer relies on; it must not be changed.
+ */
+
+/* --- RPC frames (libvirt) ------------------------------------------------ */
+
+/* The length word, itself included: libvirt's VIR_NET_MESSAGE_MAX + 4. */
+#define VP_FRAME_MAX (32u * 1024 * 1024 + 4)
+
+/* Length word and the six words of the header. */
+#define VP_FRAME_MIN 28u
+
+/* Descriptors of one message. libvirt closes the connection above it. */
+#define VP_FRAME_FDS_MAX 32u
+
+/* Any XDR string: XML, monitor commands and replies. */
+#define VP_XDR_STRING_MAX (4u * 1024 * 1024)
+
+/* Typed parameters in one list that we walk through. libvirt's own lists that
+ * carry domain XML (migration, save) end at 64. */
+#define VP_TYPED_PARAMS_MAX 64u
+
+/* Domains in one listing (libvirt's REMOTE_DOMAIN_LIST_MAX). */
+#define VP_DOMAIN_LIST_MAX 16384u
+
+/* --- RPC connections ----------------------------------------------------- */
+
+/* Bytes that wait to be written to one peer before the other side is no longer
+ * read. One full-size stream chunk (256 KiB) may always be on its way. */
+#define VP_LINK_HIGH_WATER (512u * 1024)
+
+/* One read. As large as the socket buffers that Linux gives a unix socket, so
+ * that a stream is moved with few system calls; shared by all connections. */
+#define VP_READ_CHUNK (256u * 1024)
+
+/* Client connections at a time; the number libvirtd.conf ships (max_clients). */
+#define VP_CLIENTS_MAX_DEFAULT 5000u
+
+/* Monitor commands of one client that we answer and that have no reply yet.
+ * libvirtd reads 5 calls ahead (max_client_requests); more allows a client to
+ * keep QEMU's queue of 8 full and to have the next ones ready. Reading from the
+ * client stops while it has that many. */
+#define VP_CLIENT_COMMANDS_MAX 32u
+
+/* Event registrations of one client. libvirt has no limit here; a client needs
+ * one for each event name that it listens to. */
+#define VP_CLIENT_EVENTS_MAX 256u
+
+/* --- QMP sessions -------------------------------------------------------- */
+
+/* In-band commands that QEMU queues for a monitor with out-of-band execution
+ * (QMP_REQ_QUEUE_LEN_MAX). With one more QEMU suspends the monitor and exec-oob
+ * no longer overtakes. */
+#define VP_QMP_IN_FLIGHT_MAX 8u
+
+/* One message from QEMU. The longest that QEMU 11 produces is the answer to
+ * query-qmp-schema (about 250 KiB); guest-driven lists can be longer. Equal to
+ * libvirt's longest frame, so that whatever could be forwarded is accepted. */
+#define VP_QMP_MESSAGE_MAX (32u * 1024 * 1024)
+
+/* Nesting of a QMP command; QEMU's own limit is 1024 (MAX_NESTING). */
+#define VP_QMP_NESTING_MAX 1000u
+
+/* Commands of one client that wait for a place in flight. */
+#define VP_QMP_QUEUE_MAX 1024u
+
+/* Descriptors that go with one command: QEMU's chardev takes 16 (TCP_MAX_FDS)
+ * and closes the rest without a word. */
+#define VP_QMP_FDS_MAX 16u
+
+/* --- XML ----------------------------------------------------------------- */
+
+/* Element nesting; libxml2's own default (xmlParserMaxDepth). */
+#define VP_XML_DEPTH_MAX 256u

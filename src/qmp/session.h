@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/limits.h"
+#include "base/loop.h"
+#include "qmp/stats.h"
+
+#include <stdbool.h>
+
+/*
+ * One QMP session with one QEMU, shared by many users.
+ *
+ * The session connects, negotiates (with "oob" where QEMU offers it), asks query-uuid whether
+ * this is the domain it belongs to, and is READY. Each user has a queue; queues take turns, so
+ * that nobody who floods delays another by more than a few commands. At most
+ * VP_QMP_IN_FLIGHT_MAX in-band commands are with QEMU at a time; out-of-band ones do not wait.
+ *
+ * A session that is lost connects again, with back-off, until it is freed.
+ */
+
+typedef struct VpQmpSession VpQmpSession;
+typedef struct VpQmpQueue VpQmpQueue;
+
+typedef enum VpQmpState {
+    VP_QMP_CONNECTING,  /* connect() not done yet, or QEMU's greeting not here */
+    VP_QMP_NEGOTIATING, /* qmp_capabilities, query-uuid sent */
+    VP_QMP_READY,       /* commands are accepted */
+    VP_QMP_LOST,        /* waiting for the next attempt; vp_qmp_session_reason() says why */
+} VpQmpState;
+
+extern const char *const vp_qmp_state_names[];
+
+/* An event as QEMU sent it. Slices of the message, valid during the call. */
+typedef struct VpQmpEvent {
+    const char *name;      /* NUL-terminated */
+    gint64 seconds;        /* "timestamp", -1 if there is none */
+    guint32 microseconds;
+    const char *data;      /* JSON text of "data" as QEMU wrote it, NULL if there is none */
+    gsize data_size;
+    const char *message;   /* the whole message, without line end */
+    gsize message_size;
+} VpQmpEvent;
+
+typedef struct VpQmpSessionOps {
+    /* After each change of state. In LOST all commands have already been answered (VP_QMP_LOST).
+     * The session may be freed in it. */
+    void (*state)(VpQmpSession *session, VpQmpState state, gpointer data);
+    /* Every event in READY. The session must not be freed in it. */
+    void (*event)(VpQmpSession *session, const VpQmpEvent *event, gpointer data);
+} VpQmpSessionOps;
+
+/* How a command ended. */
+typedef enum VpQmpOutcome {
+    VP_QMP_REPLIED,      /* QEMU's reply, return or error */
+    VP_QMP_SESSION_LOST, /* the reply can no longer come; @reply is NULL */
+} VpQmpOutcome;
+
+/*
+ * @reply: the reply as QEMU wrote it but for "id", which is the one the command came with, byte
+ * for byte, or absent if it had none. No line end; NUL-terminated; valid during the call.
+ */
+typedef void (*VpQmpReplyFunc)(VpQmpOutcome outcome, const char *reply, gsize size, gpointer data);
+
+/* What becomes of a command that a user hands over. */
+typedef enum VpQmpVerdict {
+    VP_QMP_ACCEPTED,   /* the callback will be called exactly once, later, unless the queue is freed before */
+    VP_QMP_INVALID,    /* not JSON; *ret_message holds the parser's text */
+    VP_QMP_NOT_READY,  /* the session is not READY */
+    VP_QMP_QUEUE_FULL, /* VP_QMP_QUEUE_MAX commands of this queue wait already */
+    VP_QMP_TOO_MANY_FDS,
+} VpQmpVerdict;
+
+/*
+ * @name: the domain's, for log lines. @path: the socket. @uuid: the domain's, in canonical text,
+ * or NULL for a peer that need not be asked. All are copied. Connecting starts in the loop, not here.
+ */
+VpQmpSession *vp_qmp_session_new(VpLoop *loop, const char *name, const char *path, const char *uuid,
+                                 const VpQmpSessionOps *ops, gpointer data);
+
+/* Commands in flight and waiting are answered VP_QMP_SESSION_LOST; no callback comes after that.
+ * Queues must be freed by their owners, before or after. NULL is fine. */
+void vp_qmp_session_free(VpQmpSession *session);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpQmpSession, vp_qmp_session_free)
+
+VpQmpState vp_qmp_session_state(const VpQmpSession *session);
+bool vp_qmp_session_has_oob(const VpQmpSession *session);
+const char *vp_qmp_session_path(const VpQmpSession *session);
+
+/* Why the session was lost last, "" if it never was. Owned by the session. */
+const char *vp_qmp_session_reason(const VpQmpSession *session);
+
+/* QEMU's greeting, as it wrote it. NULL before the first. Owned by the session. */
+const char *vp_qmp_session_greeting(const VpQmpSession *session);
+
+const VpQmpStats *vp_qmp_session_stats(const VpQmpSession *session);
+
+/* Tries to connect now instead of at the end of the back-off. Nothing happens unless LOST. */
+void vp_qmp_session_retry(VpQmpSession *session);
+
+/* A user of the session. */
+VpQmpQueue *vp_qmp_queue_new(VpQmpSession *session);
+
+/* Commands that wait are dropped, those in flight lose their callback; neither is called. */
+void vp_qmp_queue_free(VpQmpQueue *queue);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpQmpQueue, vp_qmp_queue_free)
+
+/*
+ * Sends @json (one JSON value, white space around it allowed) when it is this queue's turn.
+ * @fds: @nfds descriptors that go with it; they are duplicated, the caller keeps its own. Such a
+ * command has the monitor for itself: descriptors that QEMU holds but no command has claimed are
+ * visible to every command of the monitor.
+ * @ret_message: set for VP_QMP_INVALID only; g_free().
+ */
+VpQmpVerdict vp_qmp_queue_send(VpQmpQueue *queue, const char *json, gsize size, const int *fds,
+                               guint nfds, VpQmpReplyFunc func, gpointer data, char **ret_message);
