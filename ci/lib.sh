@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+
+# What ./quickstart, ./check and ci/in-release share: telling what is done, and installing what
+# ci/packages lists. To be sourced by bash with "set -euo pipefail"; needs nothing but a Debian
+# base system.
+
+ci_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# libvirtd lives in sbin, which ordinary users of Debian do not have in PATH.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH
+
+say() {
+    printf '==> %s\n' "$*"
+}
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# The comment that a script opens with is its help: everything from the line after "#!" and SPDX
+# up to the first line that is no comment.
+show_help() {
+    awk 'NR <= 2 { next } !/^#/ { if (seen) exit; next } { seen = 1; sub(/^# ?/, ""); print }' "$1"
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+# proof_holds PROOF: is the command or file there?
+proof_holds() {
+    case $1 in
+    /*) compgen -G "$1" > /dev/null ;;
+    *) command -v "$1" > /dev/null ;;
+    esac
+}
+
+# missing_rows GROUP...: the rows of ci/packages, "PACKAGE PROOF", whose proof does not hold.
+missing_rows() {
+    local group package proof
+
+    while read -r group package proof; do
+        case " $* " in
+        *" $group "*) proof_holds "$proof" || printf '%s %s\n' "$package" "$proof" ;;
+        esac
+    done < <(grep -v -e '^#' -e '^$' "$ci_dir/packages")
+}
+
+# known_packages PACKAGE...: those that this release can install.
+known_packages() {
+    local package
+
+    for package in "$@"; do
+        if apt-cache policy "$package" | grep -q '^  Candidate: [^(]'; then
+            printf '%s\n' "$package"
+        fi
+    done
+}
+
+# apt must neither ask nor start services: libvirtd of the system is none of our business.
+# A policy-rc.d says so where there is none yet, for as long as apt runs.
+apt_install() {
+    # shellcheck disable=SC2016 # the inner shell expands
+    as_root env DEBIAN_FRONTEND=noninteractive bash -c '
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e "$policy" ]; then
+            trap "rm -f $policy" EXIT
+            printf "#!/bin/sh\nexit 101\n" > "$policy"
+            chmod 755 "$policy"
+        fi
+        apt-get install -y -q --no-install-recommends -o Dpkg::Use-Pty=0 "$@"
+    ' apt_install "$@"
+}
+
+# need_packages GROUP...: installs what of these groups is missing, or dies and says what is.
+need_packages() {
+    local -a rows=() packages=() known=()
+
+    mapfile -t rows < <(missing_rows "$@")
+    [ ${#rows[@]} -gt 0 ] || return 0
+    packages=("${rows[@]%% *}")
+    if ! command -v apt-get > /dev/null; then
+        die "missing: ${packages[*]} (names of Debian packages), and there is no apt-get"
+    fi
+    if [ "$(id -u)" != 0 ] && ! command -v sudo > /dev/null; then
+        die "missing: ${packages[*]}; install them as root, or install sudo"
+    fi
+    say "Installing what is missing: ${packages[*]}"
+    as_root apt-get update -q
+    mapfile -t known < <(known_packages "${packages[@]}")
+    if [ ${#known[@]} -gt 0 ]; then
+        apt_install "${known[@]}"
+    fi
+    hash -r
+    mapfile -t rows < <(missing_rows "$@")
+    [ ${#rows[@]} -eq 0 ] || die "still missing after the installation: ${rows[*]}"
+}
+
+# setup_build DIR [OPTION...]: configures the build directory with these options, afresh if need be.
+setup_build() {
+    local dir=$1
+
+    shift
+    if [ -e "$dir/build.ninja" ] && meson setup --reconfigure "$dir" "$@" > /dev/null; then
+        return 0
+    fi
+    rm -rf "$dir"
+    meson setup "$dir" "$@"
+}
