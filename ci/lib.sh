@@ -55,13 +55,9 @@ missing_rows() {
 
 # known_packages PACKAGE...: those that this release can install.
 known_packages() {
-    local package
-
-    for package in "$@"; do
-        if apt-cache policy "$package" | grep -q '^  Candidate: [^(]'; then
-            printf '%s\n' "$package"
-        fi
-    done
+    LC_ALL=C apt-cache policy "$@" | awk '
+        /^[^ ]/ { package = substr($1, 1, length($1) - 1) }
+        $1 == "Candidate:" && $2 != "(none)" { print package }'
 }
 
 # apt must neither ask nor start services: libvirtd of the system is none of our business.
