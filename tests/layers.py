@@ -1,0 +1,188 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The rules of docs/architecture.md that can be seen in the text of the source.
+
+Which layer may include which, who may use which library, and the shape of files. One test for
+each rule and directory, so that a failure says where to look.
+"""
+
+import pathlib
+import re
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
+
+# What a layer may include besides itself. A directory that is not here has no place yet.
+MAY_INCLUDE = {
+    "src/base": [],
+    "src/remote": [],
+    "src/json": ["base"],
+    "src/rpc": ["base", "remote"],
+    "src/qmp": ["base", "json"],
+    "src/xml": ["base"],
+    "src/argv": ["base", "json"],
+    "src/qemu_passthrough": ["base", "remote", "json", "rpc", "qmp", "xml", "argv"],
+    "src/emulator": ["base", "json", "argv"],
+    "src/client": ["base", "json"],
+    "tools": ["base", "json"],
+}
+
+# Libraries that are known to one or few layers only: the first word of an <include>.
+ONLY_IN = {
+    "libxml": ["src/xml"],
+    "yajl": ["src/json"],
+    "gnutls": ["src/rpc"],
+    "libvirt": ["src/client", "tools"],
+    "gio": ["src/qemu_passthrough"],
+}
+
+FUNCTION_LINES_MAX = 100
+FILE_LINES_MAX = 700
+LINE_COLUMNS_MAX = 100
+
+# What is longer all the same, and why: "FILE" or "FILE:FUNCTION".
+LONGER_WITH_REASON = {}
+
+# Written at build time, in no layer: the version and the directories of the installation.
+GENERATED = ["config.h"]
+
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|not implemented|unimplemented)\b", re.I)
+
+
+def sources(directory, *suffixes):
+    return sorted(path for path in (ROOT / directory).rglob("*")
+                  if path.suffix in (suffixes or (".c", ".h")))
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+def lines(path):
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def includes(directory, pattern):
+    """(file, what is included) for each include that matches."""
+    for path in sources(directory, ".c", ".h", ".x"):
+        for line in lines(path):
+            found = re.match(r'[%\s]*#\s*include\s*' + pattern, line)
+            if found:
+                yield name(path), found[1]
+
+
+def included_layers(directory):
+    own = directory.removeprefix("src/")
+    allowed = MAY_INCLUDE[directory] + [own]
+    for path, header in includes(directory, r'"([^"]+)"'):
+        layer = header.split("/")[0] if "/" in header else own if own == "tools" else ""
+        if layer not in allowed and header not in GENERATED:
+            yield f"{path} includes {header}"
+
+
+def included_libraries(directory):
+    for path, library in includes(directory, r"<([\w-]+)[/.]"):
+        if directory not in ONLY_IN.get(library, [directory]):
+            yield f"{path} includes <{library}...>"
+
+
+def functions(path):
+    """(name, length) of each function: what stands between braces at column 0."""
+    function, start = "", None
+    for number, line in enumerate(lines(path), 1):
+        if found := re.match(r"(\w+)\(", line):
+            function = found[1]
+        if line.startswith("{"):
+            start = number
+        elif line.startswith("}") and start:
+            yield function, number - start - 1
+            start = None
+
+
+def overlong(directory):
+    """(place, lines) of functions and files that are over their limit, exceptions included."""
+    for path in sources(directory):
+        if len(lines(path)) > FILE_LINES_MAX:
+            yield name(path), len(lines(path))
+        for function, length in functions(path):
+            if length > FUNCTION_LINES_MAX:
+                yield f"{name(path)}:{function}", length
+
+
+def too_long(directory):
+    for place, length in overlong(directory):
+        if place not in LONGER_WITH_REASON:
+            yield f"{place} has {length} lines"
+
+
+def long_lines(directory):
+    for path in sources(directory, ".c", ".h", ".x", ".py"):
+        for number, line in enumerate(lines(path), 1):
+            if len(line) > LINE_COLUMNS_MAX:
+                yield f"{name(path)}:{number} has {len(line)} columns"
+
+
+def heads(directory):
+    """The licence on top of each file, then in a .c file what it is for."""
+    for path in sources(directory, ".c", ".h", ".x"):
+        text = path.read_text(encoding="utf-8")
+        head = re.split(r"^#", text, maxsplit=1, flags=re.M)[0]
+        if not text.startswith(f"/* {SPDX} */\n"):
+            yield f"{name(path)} does not begin with its licence"
+        elif path.suffix == ".c" and head.count("/*") < 2:
+            yield f"{name(path)} does not say on top what it is for"
+
+
+def unfinished(directory):
+    for path in sources(directory, ".c", ".h", ".x", ".py"):
+        for number, line in enumerate(lines(path), 1):
+            if UNFINISHED.search(line):
+                yield f"{name(path)}:{number}: {line.strip()}"
+
+
+def described(directory):
+    architecture = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    if f"{directory}/" not in architecture:
+        yield f"docs/architecture.md does not say what {directory}/ is"
+
+
+RULES = {
+    "includes only what its layer may": included_layers,
+    "leaves libraries to the layer that owns them": included_libraries,
+    f"has no function over {FUNCTION_LINES_MAX}, no file over {FILE_LINES_MAX} lines": too_long,
+    f"has no line over {LINE_COLUMNS_MAX} columns": long_lines,
+    "begins each file with its licence and its purpose": heads,
+    "has nothing unfinished": unfinished,
+    "is described in docs/architecture.md": described,
+}
+
+
+class Layers(unittest.TestCase):
+    def test_every_directory_has_its_rule(self):
+        there = {name(path) for path in (ROOT / "src").iterdir() if path.is_dir()}
+        self.assertLessEqual(there, set(MAY_INCLUDE))
+
+    def test_exceptions_are_needed(self):
+        longer = {place for directory in MAY_INCLUDE for place, _ in overlong(directory)}
+        self.assertLessEqual(set(LONGER_WITH_REASON), longer)
+
+
+def add_rule(number, directory, title, rule):
+    def test(self):
+        problems = list(rule(directory))
+        if problems:
+            self.fail("\n" + "\n".join(problems))
+
+    test.__doc__ = f"{directory} {title}"
+    setattr(Layers, f"test_rule_{number:03}", test)
+
+
+def add_rules():
+    directories = [directory for directory in MAY_INCLUDE if sources(directory)]
+    pairs = [(directory, title) for directory in directories for title in RULES]
+    for number, (directory, title) in enumerate(pairs):
+        add_rule(number, directory, title, RULES[title])
+
+
+add_rules()
