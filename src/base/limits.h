@@ -36,6 +36,10 @@
  * read. One full-size stream chunk (256 KiB) may always be on its way. */
 #define VP_LINK_HIGH_WATER (512u * 1024)
 
+/* Events that wait for a client that does not read them. Events cannot be held back at their
+ * source without holding up everybody, so above this the client is dropped. */
+#define VP_CLIENT_BACKLOG_MAX (16u * 1024 * 1024)
+
 /* One read. As large as the socket buffers that Linux gives a unix socket, so
  * that a stream is moved with few system calls; shared by all connections. */
 #define VP_READ_CHUNK (256u * 1024)
@@ -68,8 +72,25 @@
 /* Nesting of a QMP command; QEMU's own limit is 1024 (MAX_NESTING). */
 #define VP_QMP_NESTING_MAX 1000u
 
+/* Values, keys and brackets of a QMP command. QEMU counts commas and colons too and
+ * ends at 2 Mi tokens (MAX_TOKEN_COUNT), in the middle of the text: each further
+ * token is answered with an error of its own. */
+#define VP_QMP_TOKENS_MAX 1000000u
+
 /* Commands of one client that wait for a place in flight. */
 #define VP_QMP_QUEUE_MAX 1024u
+
+/* Their bytes: all that a client may have under way (VP_CLIENT_COMMANDS_MAX) at
+ * full length, so that the limit is met only by who ignores that one. */
+#define VP_QMP_QUEUE_BYTES_MAX (128u * 1024 * 1024)
+
+/* Out-of-band commands with QEMU. It answers them at once; more than a few are
+ * there only while it is stopped, and each client that comes and goes would leave
+ * some behind. */
+#define VP_QMP_OOB_IN_FLIGHT_MAX 64u
+
+/* Replies on one connection that belong to no command. QEMU sends none. */
+#define VP_QMP_STRAYS_MAX 100u
 
 /* Descriptors that go with one command: QEMU's chardev takes 16 (TCP_MAX_FDS)
  * and closes the rest without a word. */
