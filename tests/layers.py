@@ -45,7 +45,7 @@ LINE_COLUMNS_MAX = 100
 LONGER_WITH_REASON = {}
 
 # Written at build time, in no layer: the version and the directories of the installation.
-GENERATED = ["config.h"]
+GENERATED = ["build-config.h"]
 
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|not implemented|unimplemented)\b", re.I)
 
