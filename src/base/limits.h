@@ -100,3 +100,11 @@
 
 /* Element nesting; libxml2's own default (xmlParserMaxDepth). */
 #define VP_XML_DEPTH_MAX 256u
+
+/* Attributes of one element. libxml2 compares each with all the others, so that one
+ * element of 4 MiB would keep it busy for minutes; libvirt's own have less than 20. */
+#define VP_XML_ATTRIBUTES_MAX 256u
+
+/* Namespace declarations that apply to one element. libxml2 looks through them for
+ * each name. */
+#define VP_XML_NAMESPACES_MAX 1024u

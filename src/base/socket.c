@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Unix stream sockets: connect, listen, and who is at the other end. */
+
+#include "base/socket.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+static bool
+fill_address(struct sockaddr_un *address, const char *path, GError **error)
+{
+    if (strlen(path) > VP_SOCKET_PATH_MAX) {
+        g_set_error(error, VP_ERROR, VP_ERROR_LIMIT,
+                    "socket path '%s' is longer than the %d bytes that the system allows", path,
+                    VP_SOCKET_PATH_MAX);
+        return false;
+    }
+    address->sun_family = AF_UNIX;
+    g_strlcpy(address->sun_path, path, sizeof(address->sun_path));
+    return true;
+}
+
+static int
+new_socket(GError **error)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        vp_error_set_errno(error, errno, "cannot create a socket");
+    return fd;
+}
+
+int
+vp_socket_connect(const char *path, int *ret_errno, GError **error)
+{
+    struct sockaddr_un address = { 0 };
+    vp_autofd int fd = -1;
+
+    if (ret_errno)
+        *ret_errno = 0;
+    if (!fill_address(&address, path, error) || (fd = new_socket(error)) < 0)
+        return -1;
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+        if (ret_errno)
+            *ret_errno = errno;
+        vp_error_set_errno(error, errno, "cannot connect to '%s'", path);
+        return -1;
+    }
+    return vp_steal_fd(&fd);
+}
+
+int
+vp_socket_listen(const char *path, mode_t mode, gid_t group, GError **error)
+{
+    struct sockaddr_un address = { 0 };
+    vp_autofd int fd = -1;
+    mode_t old_umask = 0;
+    int bound = 0;
+
+    if (!fill_address(&address, path, error) || (fd = new_socket(error)) < 0)
+        return -1;
+    old_umask = umask(0777); /* nobody gets in before mode and group are right */
+    bound = bind(fd, (struct sockaddr *)&address, sizeof(address));
+    umask(old_umask);
+    if (bound < 0 || (group != (gid_t)-1 && chown(path, -1, group) < 0) ||
+        chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0) {
+        vp_error_set_errno(error, errno, "cannot listen on '%s'", path);
+        return -1;
+    }
+    return vp_steal_fd(&fd);
+}
+
+/* The process may be gone, or its name may hold anything, a ')' included. */
+static guint64
+read_start_time(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
+    g_autofree char *stat = NULL;
+    g_auto(GStrv) fields = NULL;
+    const char *behind_name = NULL;
+
+    if (!g_file_get_contents(path, &stat, NULL, NULL))
+        return 0;
+    behind_name = strrchr(stat, ')');
+    if (!behind_name)
+        return 0;
+    fields = g_strsplit(behind_name + 1, " ", -1);
+    /* " S 1 ..." splits into "", state (field 3), ...: field 22 is entry 20. */
+    return g_strv_length(fields) > 20 ? g_ascii_strtoull(fields[20], NULL, 10) : 0;
+}
+
+bool
+vp_socket_peer(int fd, VpPeer *ret_peer, GError **error)
+{
+    struct ucred credentials = { 0 };
+    socklen_t size = sizeof(credentials);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) {
+        vp_error_set_errno(error, errno, "cannot find out who connected");
+        return false;
+    }
+    *ret_peer = (VpPeer){
+        .pid = credentials.pid,
+        .uid = credentials.uid,
+        .gid = credentials.gid,
+        .start_time = read_start_time(credentials.pid),
+    };
+    return true;
+}

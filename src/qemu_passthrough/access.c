@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * May a client do to a domain what we are about to do for it?
+ *
+ * libvirtd decides, by the client's own rights on the client's own connection. Asked is
+ * the permission that monitor commands need, domain.write, with a call that can change
+ * nothing: SET_METADATA of a type that does not exist. libvirtd checks the permission
+ * before it looks at the type, so "unknown metadata type" means allowed.
+ *
+ * A verdict is kept for CACHE_US: a rule that is withdrawn takes effect within that
+ * time, and a client that sends a thousand commands a second asks once. What is denied
+ * is not refused here but forwarded: libvirtd then says no in its own words.
+ *
+ * Not asked about (client->trusted): root and our own user. libvirtd's polkit driver
+ * grants root everything, and a connection of our own user is no different from ours.
+ */
+
+#include "qemu_passthrough/access.h"
+
+#include "rpc/rpc_error.h"
+
+#include <string.h>
+
+#define CACHE_US G_USEC_PER_SEC
+
+/* What libvirtd says to a metadata type that it does not know. */
+#define NO_SUCH_METADATA_TYPE 99
+#define AFFECT_LIVE 1
+
+typedef struct VpAccessWaiter {
+    VpAccessFunc func;
+    gpointer data;
+} VpAccessWaiter;
+
+/* A verdict, or a question under way. Key in client->access: the domain's uuid. */
+typedef struct VpAccessEntry {
+    VpClient *client;
+    guint8 uuid[16];
+    bool asking;
+    guint32 serial;      /* of the question */
+    bool allowed;
+    gint64 until;        /* monotonic time at which the verdict ends */
+    GArray *waiters;     /* VpAccessWaiter */
+} VpAccessEntry;
+
+static guint
+uuid_hash(gconstpointer key)
+{
+    guint hash = 0;
+
+    memcpy(&hash, key, sizeof(hash));
+    return hash;
+}
+
+static gboolean
+uuid_equal(gconstpointer a, gconstpointer b)
+{
+    return memcmp(a, b, 16) == 0;
+}
+
+static void
+entry_free(gpointer data)
+{
+    VpAccessEntry *entry = data;
+
+    if (entry->asking)
+        vp_calls_cancel(entry->client->calls, entry->serial);
+    g_array_unref(entry->waiters);
+    g_free(entry);
+}
+
+static VpAccessEntry *
+entry_of(VpClient *client, const VpDomain *domain)
+{
+    VpAccessEntry *entry = NULL;
+
+    if (!client->access)
+        client->access = g_hash_table_new_full(uuid_hash, uuid_equal, NULL, entry_free);
+    entry = g_hash_table_lookup(client->access, domain->uuid);
+    if (!entry) {
+        entry = g_new0(VpAccessEntry, 1);
+        entry->client = client;
+        memcpy(entry->uuid, domain->uuid, sizeof(entry->uuid));
+        entry->waiters = g_array_new(FALSE, FALSE, sizeof(VpAccessWaiter));
+        g_hash_table_insert(client->access, entry->uuid, entry);
+    }
+    return entry;
+}
+
+static void
+on_probe(const VpCallReply *reply, gpointer data)
+{
+    VpAccessEntry *entry = data;
+    VpClient *client = entry->client;
+    bool allowed = reply->outcome == VP_CALL_ERROR && reply->error->code == VP_RPC_INVALID_ARG;
+    g_autoptr(GArray) waiters = entry->waiters;
+
+    entry->waiters = g_array_new(FALSE, FALSE, sizeof(VpAccessWaiter));
+    entry->asking = false;
+    entry->allowed = allowed;
+    entry->until = g_get_monotonic_time() + CACHE_US;
+    for (guint i = 0; i < waiters->len; i++) {
+        const VpAccessWaiter *waiter = &g_array_index(waiters, VpAccessWaiter, i);
+
+        waiter->func(allowed, waiter->data);
+    }
+    vp_client_go_on(client);
+}
+
+static void
+probe(VpAccessEntry *entry, const VpDomain *domain)
+{
+    vp_set_metadata_args args = { .type = NO_SUCH_METADATA_TYPE, .flags = AFFECT_LIVE };
+
+    args.dom.name = domain->name;
+    args.dom.id = domain->id;
+    memcpy(args.dom.uuid, domain->uuid, sizeof(args.dom.uuid));
+    entry->asking = true;
+    entry->serial = vp_calls_send(entry->client->calls, entry->client->up, VP_REMOTE_PROGRAM,
+                                  VP_REMOTE_DOMAIN_SET_METADATA, xdr_vp_set_metadata_args, &args,
+                                  on_probe, entry);
+}
+
+VpAccessVerdict
+vp_access_check(VpClient *client, const VpDomain *domain, VpAccessFunc func, gpointer data)
+{
+    VpAccessWaiter waiter = { func, data };
+    VpAccessEntry *entry = NULL;
+
+    if (client->trusted)
+        return VP_ACCESS_ALLOWED;
+    entry = entry_of(client, domain);
+    if (!entry->asking && g_get_monotonic_time() < entry->until)
+        return entry->allowed ? VP_ACCESS_ALLOWED : VP_ACCESS_DENIED;
+    g_array_append_val(entry->waiters, waiter);
+    if (!entry->asking)
+        probe(entry, domain);
+    return VP_ACCESS_ASKING;
+}
+
+void
+vp_access_forget(VpClient *client)
+{
+    g_clear_pointer(&client->access, g_hash_table_unref);
+}

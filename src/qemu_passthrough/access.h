@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "qemu_passthrough/client.h"
+
+/* @allowed: the client may write to the domain. */
+typedef void (*VpAccessFunc)(bool allowed, gpointer data);
+
+typedef enum VpAccessVerdict {
+    VP_ACCESS_ALLOWED,
+    VP_ACCESS_DENIED,
+    VP_ACCESS_ASKING, /* @func will be called */
+} VpAccessVerdict;
+
+/* May the client do on the domain what needs domain.write at libvirtd? */
+VpAccessVerdict vp_access_check(VpClient *client, const VpDomain *domain, VpAccessFunc func,
+                                gpointer data);
+
+/* Drops what is known about the client, and the questions under way without a call. */
+void vp_access_forget(VpClient *client);

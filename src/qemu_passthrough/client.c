@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A client and its connection to libvirtd: frames go across, and those with a row in
+ * the table (intercept.c) go through its handler first.
+ *
+ * Each client has a connection of its own upstream, for as long as it lives itself: what
+ * libvirtd ties to a connection (event registrations, domains to be destroyed with it,
+ * a migration being driven) then ends when the client does.
+ *
+ * Backpressure: a frame is taken only if the other side has room, else it is held and
+ * its link not read until the other one has drained. Keepalive passes even a held
+ * link, since a peer that is kept waiting must not take us for dead.
+ *
+ * Ends: when one side has sent its last byte, the other is told after everything before
+ * it (a half-closed connection stays what it was); when both have, or one fails, the
+ * client is dropped.
+ */
+
+#include "qemu_passthrough/client.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "qemu_passthrough/access.h"
+#include "qemu_passthrough/intercept.h"
+#include "qemu_passthrough/monitor.h"
+#include "remote/procedures.h"
+#include "rpc/rpc_error.h"
+
+#include <unistd.h>
+
+/* Tries to reach a libvirtd that is being started: libvirt's own client waits 5 s. */
+#define CONNECT_RETRY_MS 20
+#define CONNECT_TRIES_MAX 250
+
+static gboolean connect_upstream(gpointer data);
+
+static void
+drop(VpClient *client, const char *reason)
+{
+    vp_log_debug("client %" G_GUINT64_FORMAT ": gone: %s", client->number, reason);
+    vp_daemon_drop_client(client->daemon, client);
+}
+
+static void
+trace(const VpClient *client, const char *direction, const VpFrame *frame)
+{
+    const VpHeader *h = &frame->header;
+    const char *name = vp_procedure_name(h->program, h->procedure);
+    g_autofree char *number = name ? NULL : g_strdup_printf("0x%x/%d", h->program, h->procedure);
+
+    vp_log(VP_LOG_DEBUG, "client %" G_GUINT64_FORMAT " %s %s %s serial %u status %u, %u bytes, %u fds",
+           client->number, direction,
+           h->type <= VP_FRAME_STREAM_HOLE ? vp_frame_type_names[h->type] : "type?",
+           name ?: number, h->serial, h->status, h->length, h->nfds);
+}
+
+/* --- from the client ------------------------------------------------------ */
+
+static bool
+is_call(const VpHeader *header)
+{
+    return header->type == VP_FRAME_CALL || header->type == VP_FRAME_CALL_WITH_FDS;
+}
+
+/* Must the frame wait? Not even looked at while it must. */
+static bool
+must_hold(const VpClient *client, const VpFrame *frame)
+{
+    if (frame->header.program == VP_KEEPALIVE_PROGRAM)
+        return client->up == NULL;
+    return client->state == VP_CLIENT_CONNECTING || client->state == VP_CLIENT_OPENING ||
+           vp_link_is_full(client->up) || vp_link_is_full(client->down) ||
+           (is_call(&frame->header) && vp_calls_clashes(client->calls, &frame->header));
+}
+
+static VpLinkNext
+on_down_frame(VpLink *link G_GNUC_UNUSED, const VpFrame *frame, gpointer data)
+{
+    VpClient *client = data;
+    const VpIntercept *row = NULL;
+    VpIntercepted verdict = VP_PASS;
+
+    if (must_hold(client, frame))
+        return VP_LINK_HELD;
+    if (is_call(&frame->header))
+        row = vp_intercept_find(frame->header.program, frame->header.procedure);
+    if (row && row->call)
+        verdict = row->call(client, frame, row);
+    if (verdict == VP_HOLD)
+        return VP_LINK_HELD;
+    if (vp_log_enabled(VP_LOG_DEBUG))
+        trace(client, verdict == VP_PASS ? "->" : "=>", frame);
+    if (verdict == VP_PASS)
+        vp_link_send_frame(client->up, frame);
+    return VP_LINK_TAKEN;
+}
+
+static void
+on_down_drained(VpLink *link G_GNUC_UNUSED, gpointer data)
+{
+    VpClient *client = data;
+
+    if (client->up)
+        vp_link_resume(client->up);
+    vp_client_go_on(client);
+}
+
+static void
+on_down_ended(VpLink *link G_GNUC_UNUSED, gpointer data)
+{
+    VpClient *client = data;
+
+    if (!client->up || client->state == VP_CLIENT_LEAVING) {
+        drop(client, "it closed the connection");
+        return;
+    }
+    client->state = VP_CLIENT_LEAVING;
+    vp_link_end(client->up);
+}
+
+static void
+on_link_failed(VpLink *link G_GNUC_UNUSED, const char *reason, gpointer data)
+{
+    drop(data, reason);
+}
+
+static const VpLinkOps down_ops = {
+    .frame = on_down_frame,
+    .drained = on_down_drained,
+    .ended = on_down_ended,
+    .failed = on_link_failed,
+};
+
+/* --- from libvirtd -------------------------------------------------------- */
+
+static VpLinkNext
+on_up_frame(VpLink *link G_GNUC_UNUSED, const VpFrame *frame, gpointer data)
+{
+    VpClient *client = data;
+    const VpIntercept *row = NULL;
+    VpIntercepted verdict = VP_PASS;
+
+    if (vp_calls_take_reply(client->calls, frame)) {
+        /* A client that is gone by now took its links with it; TAKEN is right for both. */
+        return VP_LINK_TAKEN;
+    }
+    if (vp_link_is_full(client->down))
+        return VP_LINK_HELD;
+    if (frame->header.type == VP_FRAME_REPLY || frame->header.type == VP_FRAME_REPLY_WITH_FDS)
+        row = vp_intercept_find(frame->header.program, frame->header.procedure);
+    if (row && row->reply)
+        verdict = row->reply(client, frame, row);
+    if (vp_log_enabled(VP_LOG_DEBUG))
+        trace(client, verdict == VP_PASS ? "<-" : "<=", frame);
+    if (verdict == VP_PASS)
+        vp_link_send_frame(client->down, frame);
+    return VP_LINK_TAKEN;
+}
+
+static void
+on_up_drained(VpLink *link G_GNUC_UNUSED, gpointer data)
+{
+    vp_client_go_on(data);
+}
+
+static void
+on_up_ended(VpLink *link G_GNUC_UNUSED, gpointer data)
+{
+    VpClient *client = data;
+
+    vp_client_leave(client, "libvirtd closed the connection");
+}
+
+static const VpLinkOps up_ops = {
+    .frame = on_up_frame,
+    .drained = on_up_drained,
+    .ended = on_up_ended,
+    .failed = on_link_failed,
+};
+
+/* --- the connection to libvirtd ------------------------------------------- */
+
+/* libvirtd is not there. The client learns it from an error to its first call. */
+static VpLinkNext
+refuse_frame(VpLink *link, const VpFrame *frame, gpointer data)
+{
+    VpClient *client = data;
+    g_autoptr(GError) error = NULL;
+    vp_autofd int fd = -1;
+
+    if (!is_call(&frame->header))
+        return VP_LINK_TAKEN;
+    vp_upstream_connect(&client->daemon->address, client->read_only, &fd, &error);
+    vp_rpc_send_error(link, &frame->header, VP_RPC_INTERNAL_ERROR, VP_RPC_FROM_RPC,
+                      "virtpassd has no libvirtd to forward to: %s",
+                      error ? error->message : "it came up just now; try again");
+    vp_client_leave(client, "libvirtd is not there");
+    return VP_LINK_TAKEN;
+}
+
+static const VpLinkOps refusing_ops = {
+    .frame = refuse_frame,
+    .drained = on_down_drained,
+    .ended = on_down_ended,
+    .failed = on_link_failed,
+};
+
+static void
+refuse(VpClient *client, const char *reason)
+{
+    vp_log_warning("client %" G_GUINT64_FORMAT ": refused: %s", client->number, reason);
+    client->state = VP_CLIENT_LEAVING;
+    vp_link_set_ops(client->down, &refusing_ops);
+    vp_link_resume(client->down);
+}
+
+static gboolean
+connect_upstream(gpointer data)
+{
+    VpClient *client = data;
+    g_autoptr(GError) error = NULL;
+    vp_autofd int fd = -1;
+
+    vp_loop_cancel(&client->retry);
+    switch (vp_upstream_connect(&client->daemon->address, client->read_only, &fd, &error)) {
+    case VP_UPSTREAM_STARTING:
+        if (client->tries++ >= CONNECT_TRIES_MAX)
+            refuse(client, "libvirtd does not come up");
+        else
+            client->retry = vp_loop_timer(client->daemon->loop, CONNECT_RETRY_MS, connect_upstream,
+                                          client);
+        return G_SOURCE_REMOVE;
+    case VP_UPSTREAM_ABSENT:
+        refuse(client, error->message);
+        return G_SOURCE_REMOVE;
+    case VP_UPSTREAM_CONNECTED:
+        break;
+    }
+    client->up = vp_link_new(client->daemon->loop, vp_steal_fd(&fd), VP_INBOX_FROM_SERVER, &up_ops,
+                             client, &error);
+    if (!client->up) {
+        refuse(client, error->message);
+        return G_SOURCE_REMOVE;
+    }
+    client->state = VP_CLIENT_NEW;
+    vp_link_resume(client->up);
+    vp_link_resume(client->down);
+    return G_SOURCE_REMOVE;
+}
+
+/* --- a client ------------------------------------------------------------- */
+
+VpClient *
+vp_client_new(VpDaemon *daemon, int fd, bool read_only)
+{
+    static guint64 count;
+    VpClient *client = g_new0(VpClient, 1);
+    g_autoptr(GError) error = NULL;
+
+    client->daemon = daemon;
+    client->number = ++count;
+    client->state = VP_CLIENT_CONNECTING;
+    client->read_only = read_only;
+    client->calls = vp_calls_new();
+    client->down = vp_link_new(daemon->loop, fd, VP_INBOX_FROM_CLIENT, &down_ops, client, &error);
+    if (!client->down || !vp_socket_peer(vp_link_fd(client->down), &client->peer, &error)) {
+        vp_log_error("a client cannot be served: %s", error->message);
+        vp_client_free(client);
+        return NULL;
+    }
+    client->trusted = client->peer.uid == 0 || client->peer.uid == geteuid();
+    vp_log_debug("client %" G_GUINT64_FORMAT ": process %d of user %u%s", client->number,
+                 (int)client->peer.pid, (unsigned)client->peer.uid, read_only ? ", read-only" : "");
+    client->retry = vp_loop_timer(daemon->loop, 0, connect_upstream, client);
+    return client;
+}
+
+void
+vp_client_free(VpClient *client)
+{
+    if (!client)
+        return;
+    vp_loop_cancel(&client->retry);
+    vp_monitor_forget_client(client);
+    vp_events_forget_client(client);
+    vp_access_forget(client);
+    vp_calls_free(client->calls);
+    vp_link_free(client->up);
+    vp_link_free(client->down);
+    g_clear_pointer(&client->open_reply, g_byte_array_unref);
+    g_free(client);
+}
+
+void
+vp_client_send(VpClient *client, const GByteArray *frame)
+{
+    vp_link_send(client->down, frame->data, frame->len);
+}
+
+void
+vp_client_go_on(VpClient *client)
+{
+    if (client->state != VP_CLIENT_CONNECTING)
+        vp_link_resume(client->down);
+}
+
+void
+vp_client_leave(VpClient *client, const char *reason)
+{
+    if (client->state == VP_CLIENT_LEAVING && vp_link_waiting(client->down) == 0) {
+        drop(client, reason);
+        return;
+    }
+    vp_log_debug("client %" G_GUINT64_FORMAT ": leaving: %s", client->number, reason);
+    client->state = VP_CLIENT_LEAVING;
+    vp_link_end(client->down);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/socket.h"
+#include "qemu_passthrough/daemon.h"
+#include "qemu_passthrough/events.h"
+#include "rpc/calls.h"
+
+/*
+ * One client: its connection to us, and its own connection to libvirtd. Fields are shared by the
+ * files that answer for libvirtd (open.c, xml_calls.c, monitor.c, events.c, access.c) and belong
+ * to client.c where nothing else is said.
+ */
+typedef enum VpClientState {
+    VP_CLIENT_CONNECTING,  /* libvirtd is not there yet (being started, or its queue is full) */
+    VP_CLIENT_NEW,         /* before CONNECT_OPEN */
+    VP_CLIENT_OPENING,     /* CONNECT_OPEN forwarded, or the identity being set: all else waits */
+    VP_CLIENT_OPEN,
+    VP_CLIENT_LEAVING,     /* one side has ended; what is on its way is still delivered */
+} VpClientState;
+
+struct VpClient {
+    VpDaemon *daemon;
+    guint64 number;             /* for log lines */
+    VpClientState state;
+    VpPeer peer;
+    bool read_only;             /* came by the -ro socket, or opened read-only */
+    bool trusted;               /* access.c: libvirtd would let it do whatever we may */
+    bool is_qemu;               /* OPEN named a URI of the QEMU driver: our procedures apply */
+    VpLink *down;               /* to the client */
+    VpLink *up;                 /* to libvirtd; NULL while CONNECTING */
+    GSource *retry;             /* of the connection to libvirtd */
+    guint tries;
+    VpCalls *calls;             /* ours among the client's, on `up` */
+    GByteArray *open_reply;     /* open.c: given to the client when the identity is set */
+    GHashTable *queues;         /* monitor.c: VpDomain (a reference) -> VpQmpQueue; NULL without */
+    GPtrArray *requests;        /* monitor.c: monitor commands without a reply; NULL without */
+    GHashTable *access;         /* access.c: cached verdicts; NULL without */
+    VpEventFilters filters;     /* events.c: registrations */
+};
+
+/* A client on @fd, which is consumed. NULL: it is gone already. */
+VpClient *vp_client_new(VpDaemon *daemon, int fd, bool read_only);
+void vp_client_free(VpClient *client);
+
+/* Sends finished bytes of a frame to the client. */
+void vp_client_send(VpClient *client, const GByteArray *frame);
+
+/* Something the client's held frame may have waited for has happened. */
+void vp_client_go_on(VpClient *client);
+
+/* Ends the connection after what is on its way. @reason for the log. */
+void vp_client_leave(VpClient *client, const char *reason);

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Configuration: a table of keys and a table of options.
+ *
+ * Each key is a row with its parser; what has no row is an error, for a key that is
+ * misspelt must not be ignored. The command line is kept as text and parsed again by
+ * the same parsers at every reload, so that it stays above the file.
+ */
+
+#include "qemu_passthrough/config.h"
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "build-config.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef bool (*VpParseFunc)(VpConfig *config, const char *value, GError **error);
+
+static bool
+set_path(char **field, const char *value, GError **error)
+{
+    if (*value == '\0') {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "a path is needed");
+        return false;
+    }
+    g_free(*field);
+    *field = g_canonicalize_filename(value, NULL);
+    return true;
+}
+
+static bool
+parse_listen_dir(VpConfig *config, const char *value, GError **error)
+{
+    return set_path(&config->listen_dir, value, error);
+}
+
+static bool
+parse_upstream(VpConfig *config, const char *value, GError **error)
+{
+    return set_path(&config->upstream, value, error);
+}
+
+static bool
+parse_session_dir(VpConfig *config, const char *value, GError **error)
+{
+    return set_path(&config->session_dir, value, error);
+}
+
+static bool
+parse_group(VpConfig *config, const char *value, GError **error)
+{
+    if (!getgrnam(value)) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "there is no group of this name");
+        return false;
+    }
+    g_free(config->group);
+    config->group = g_strdup(value);
+    return true;
+}
+
+static bool
+parse_perms(int *field, const char *value, GError **error)
+{
+    char *end = NULL;
+    guint64 mode = g_ascii_strtoull(value, &end, 8);
+
+    if (end == value || *end || mode > 0777 || *value == '-') {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "an octal mode such as 0770 is needed");
+        return false;
+    }
+    *field = mode;
+    return true;
+}
+
+static bool
+parse_rw_perms(VpConfig *config, const char *value, GError **error)
+{
+    return parse_perms(&config->rw_perms, value, error);
+}
+
+static bool
+parse_ro_perms(VpConfig *config, const char *value, GError **error)
+{
+    return parse_perms(&config->ro_perms, value, error);
+}
+
+static bool
+parse_max_clients(VpConfig *config, const char *value, GError **error)
+{
+    guint64 n = 0;
+
+    if (!g_ascii_string_to_unsigned(value, 10, 1, 1000000, &n, NULL)) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "a number from 1 to 1000000 is needed");
+        return false;
+    }
+    config->max_clients = n;
+    return true;
+}
+
+/* The index of @value among @names. */
+static bool
+parse_choice(guint *field, const char *const *names, const char *value, GError **error)
+{
+    g_autofree char *list = NULL;
+
+    for (guint i = 0; names[i]; i++) {
+        if (strcmp(names[i], value) == 0) {
+            *field = i;
+            return true;
+        }
+    }
+    list = g_strjoinv("', '", (char **)names);
+    g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "one of '%s' is needed", list);
+    return false;
+}
+
+static bool
+parse_policy(VpConfig *config, const char *value, GError **error)
+{
+    guint choice = config->policy;
+    bool ok = parse_choice(&choice, vp_xml_policy_names, value, error);
+
+    config->policy = choice;
+    return ok;
+}
+
+static bool
+parse_log_level(VpConfig *config, const char *value, GError **error)
+{
+    guint choice = config->log_level;
+    bool ok = parse_choice(&choice, vp_log_level_names, value, error);
+
+    config->log_level = choice;
+    return ok;
+}
+
+/* Every key of the file. virtpassd.conf(5) and the shipped file list the same; a test compares. */
+static const struct {
+    const char *group;
+    const char *key;
+    VpParseFunc parse;
+} keys[] = {
+    { "listen", "directory", parse_listen_dir },
+    { "listen", "unix_sock_group", parse_group },
+    { "listen", "unix_sock_rw_perms", parse_rw_perms },
+    { "listen", "unix_sock_ro_perms", parse_ro_perms },
+    { "upstream", "socket", parse_upstream },
+    { "sessions", "dedicated_sessions", parse_policy },
+    { "sessions", "directory", parse_session_dir },
+    { "limits", "max_clients", parse_max_clients },
+    { "log", "level", parse_log_level },
+};
+
+/* The command line as it was given; it is parsed again at every reload. */
+static struct {
+    gboolean session, keep_guests, debug, check_config, version;
+    char *file, *upstream, *listen_dir, *session_dir, *embed_dir, *log_level;
+} options;
+
+static const GOptionEntry option_entries[] = {
+    { "config", 0, 0, G_OPTION_ARG_FILENAME, &options.file,
+      "Read FILE instead of the default configuration file", "FILE" },
+    { "check-config", 0, 0, G_OPTION_ARG_NONE, &options.check_config,
+      "Check configuration and command line, then exit", NULL },
+    { "session", 0, 0, G_OPTION_ARG_NONE, &options.session,
+      "Serve the user's session libvirt (the default unless root)", NULL },
+    { "upstream", 0, 0, G_OPTION_ARG_FILENAME, &options.upstream,
+      "libvirtd's socket (default: where libvirt's own clients look)", "SOCKET" },
+    { "listen-dir", 0, 0, G_OPTION_ARG_FILENAME, &options.listen_dir,
+      "Make virtpassd-sock and virtpassd-sock-ro in DIR", "DIR" },
+    { "session-dir", 0, 0, G_OPTION_ARG_FILENAME, &options.session_dir,
+      "Have QEMU make the sockets of dedicated sessions in DIR", "DIR" },
+    { "embed", 0, 0, G_OPTION_ARG_FILENAME, &options.embed_dir,
+      "Run a private libvirtd with all its state in DIR and serve it", "DIR" },
+    { "keep-guests", 0, 0, G_OPTION_ARG_NONE, &options.keep_guests,
+      "With --embed: leave guests running at exit", NULL },
+    { "log-level", 0, 0, G_OPTION_ARG_STRING, &options.log_level,
+      "Log 'error', 'warning', 'info' (default) or 'debug'", "LEVEL" },
+    { "debug", 0, 0, G_OPTION_ARG_NONE, &options.debug,
+      "Log every frame by the name of its procedure (--log-level debug)", NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &options.version, "Print the version and exit", NULL },
+    { NULL },
+};
+
+void
+vp_config_clear(VpConfig *config)
+{
+    g_free(config->file);
+    g_free(config->listen_dir);
+    g_free(config->group);
+    g_free(config->upstream);
+    g_free(config->session_dir);
+    g_free(config->embed_dir);
+    *config = (VpConfig){ 0 };
+}
+
+static void
+set_defaults(VpConfig *config)
+{
+    config->session = options.session || options.embed_dir || geteuid() != 0;
+    config->rw_perms = -1;
+    config->ro_perms = -1;
+    config->max_clients = VP_CLIENTS_MAX_DEFAULT;
+    config->log_level = VP_LOG_INFO;
+    config->keep_guests = options.keep_guests;
+    config->file_named = options.file != NULL;
+    if (options.file)
+        config->file = g_canonicalize_filename(options.file, NULL);
+    else if (config->session)
+        config->file = g_build_filename(g_get_user_config_dir(), "virtpassd/virtpassd.conf", NULL);
+    else
+        config->file = g_strdup(VP_SYSCONFDIR "/virtpassd/virtpassd.conf");
+}
+
+/* Directories that follow from others. Last, when all else is known. */
+static void
+set_derived(VpConfig *config)
+{
+    const char *embed = config->embed_dir;
+
+    if (embed) { /* whatever the file says: all state is in one place */
+        g_free(config->listen_dir);
+        config->listen_dir = g_strdup(embed);
+        g_free(config->upstream);
+        config->upstream = g_build_filename(embed, "libvirt-sock", NULL);
+    }
+    if (!config->listen_dir && config->session)
+        config->listen_dir = g_build_filename(g_get_user_runtime_dir(), "virtpassd", NULL);
+    else if (!config->listen_dir)
+        config->listen_dir = g_strdup(VP_SYSTEM_RUN_DIR);
+    if (!config->session_dir && embed)
+        config->session_dir = g_build_filename(embed, "qmp", NULL);
+    else if (!config->session_dir && config->session)
+        config->session_dir = g_build_filename(g_get_user_config_dir(), "libvirt/qemu/lib", NULL);
+    else if (!config->session_dir)
+        config->session_dir = g_strdup("/var/lib/libvirt/qemu");
+}
+
+static VpParseFunc
+find_key(const char *group, const char *key)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
+        if (strcmp(keys[i].group, group) == 0 && strcmp(keys[i].key, key) == 0)
+            return keys[i].parse;
+    }
+    return NULL;
+}
+
+static bool
+read_key(VpConfig *config, GKeyFile *file, const char *group, const char *key, GError **error)
+{
+    g_autofree char *value = g_key_file_get_string(file, group, key, error);
+    VpParseFunc parse = find_key(group, key);
+
+    if (!value) {
+        g_prefix_error(error, "%s: [%s] %s: ", config->file, group, key);
+        return false;
+    }
+    if (!parse) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG,
+                    "%s: [%s] %s: there is no such key; virtpassd.conf(5) lists them",
+                    config->file, group, key);
+        return false;
+    }
+    if (parse(config, g_strchomp(value), error))
+        return true;
+    g_prefix_error(error, "%s: [%s] %s = %s: ", config->file, group, key, value);
+    return false;
+}
+
+static bool
+read_file(VpConfig *config, GError **error)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autoptr(GError) why = NULL;
+    g_auto(GStrv) groups = NULL;
+
+    if (!g_key_file_load_from_file(file, config->file, G_KEY_FILE_NONE, &why)) {
+        if (!config->file_named && g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+            return true;
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "%s: %s", config->file, why->message);
+        return false;
+    }
+    groups = g_key_file_get_groups(file, NULL);
+    for (char **group = groups; *group; group++) {
+        g_auto(GStrv) names = g_key_file_get_keys(file, *group, NULL, NULL);
+
+        for (char **key = names; key && *key; key++) {
+            if (!read_key(config, file, *group, *key, error))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool
+apply_option(VpConfig *config, const char *name, const char *value, VpParseFunc parse,
+             GError **error)
+{
+    if (!value || parse(config, value, error))
+        return true;
+    g_prefix_error(error, "--%s %s: ", name, value);
+    return false;
+}
+
+static bool
+apply_options(VpConfig *config, GError **error)
+{
+    if (options.keep_guests && !options.embed_dir) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "--keep-guests goes with --embed");
+        return false;
+    }
+    if (options.embed_dir && (options.upstream || options.listen_dir)) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "--embed DIR goes without --%s: %s is in DIR",
+                    options.upstream ? "upstream" : "listen-dir",
+                    options.upstream ? "its libvirtd" : "its socket");
+        return false;
+    }
+    if (options.embed_dir)
+        config->embed_dir = g_canonicalize_filename(options.embed_dir, NULL);
+    if (!apply_option(config, "upstream", options.upstream, parse_upstream, error) ||
+        !apply_option(config, "listen-dir", options.listen_dir, parse_listen_dir, error) ||
+        !apply_option(config, "session-dir", options.session_dir, parse_session_dir, error) ||
+        !apply_option(config, "log-level", options.log_level, parse_log_level, error))
+        return false;
+    if (options.debug)
+        config->log_level = VP_LOG_DEBUG;
+    return true;
+}
+
+static bool
+build(VpConfig *ret_config, GError **error)
+{
+    g_auto(VpConfig) config = { 0 };
+
+    set_defaults(&config);
+    if (!read_file(&config, error) || !apply_options(&config, error))
+        return false;
+    set_derived(&config);
+    *ret_config = config;
+    config = (VpConfig){ 0 };
+    return true;
+}
+
+bool
+vp_config_load(VpConfig *config, int argc, char **argv, VpConfigAction *ret_action, GError **error)
+{
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+
+    g_option_context_set_summary(context,
+        "Gives libvirt's clients QEMU's monitor, beside the real libvirtd: speaks libvirt's\n"
+        "RPC, forwards it, and keeps a QMP session of its own for each domain.");
+    g_option_context_add_main_entries(context, option_entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, error))
+        return false;
+    if (argc > 1) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "unexpected argument '%s'", argv[1]);
+        return false;
+    }
+    *ret_action = options.version ? VP_ACTION_VERSION
+                : options.check_config ? VP_ACTION_CHECK_CONFIG
+                : VP_ACTION_RUN;
+    return *ret_action == VP_ACTION_VERSION || build(config, error);
+}
+
+bool
+vp_config_reload(VpConfig *ret_config, GError **error)
+{
+    return build(ret_config, error);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/log.h"
+#include "xml/passthrough.h"
+
+/*
+ * What the operator asked for: command line over configuration file over defaults.
+ * Paths are absolute. Strings are owned.
+ */
+typedef struct VpConfig {
+    bool session;          /* the user's libvirt instead of the system's */
+    char *file;            /* the configuration file; need not exist unless it was named */
+    bool file_named;
+    char *listen_dir;      /* where our two sockets are */
+    char *group;           /* of the sockets; NULL: the group of upstream's */
+    int rw_perms;          /* -1: those of upstream's socket, without access for others */
+    int ro_perms;          /* -1: those of upstream's read-only socket */
+    char *upstream;        /* libvirtd's socket; NULL: look where libvirt's clients look */
+    VpSessionPolicy policy;
+    char *session_dir;     /* where QEMU makes the sockets of the dedicated sessions */
+    guint max_clients;
+    VpLogLevel log_level;
+    char *embed_dir;       /* run a private libvirtd with all its state there; NULL: do not */
+    bool keep_guests;
+} VpConfig;
+
+/* What is to be done. */
+typedef enum VpConfigAction {
+    VP_ACTION_RUN,
+    VP_ACTION_CHECK_CONFIG,
+    VP_ACTION_VERSION,
+} VpConfigAction;
+
+/* Reads command line and file. --help is answered in here and ends the process.
+ * false: @error names the option, or file, key and value. */
+bool vp_config_load(VpConfig *config, int argc, char **argv, VpConfigAction *ret_action,
+                    GError **error);
+
+/* Reads the file again, the command line still over it. */
+bool vp_config_reload(VpConfig *ret_config, GError **error);
+
+void vp_config_clear(VpConfig *config);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpConfig, vp_config_clear)

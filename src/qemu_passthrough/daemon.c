@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The daemon: puts the parts together, and starts and ends them in order.
+ *
+ * What lasts is owned by libvirtd and QEMU, so there is nothing to save at the end and
+ * nothing to repair at the start: sessions are found again from libvirtd's list of
+ * running domains. The only end that does something to guests is that of a private
+ * libvirtd (--embed), whose guests are ended with it unless --keep-guests says no.
+ */
+
+#include "qemu_passthrough/daemon.h"
+
+#include "base/fd.h"
+#include "qemu_passthrough/client.h"
+#include "qemu_passthrough/embed.h"
+#include "qemu_passthrough/events.h"
+#include "qemu_passthrough/listener.h"
+#include "qemu_passthrough/monitor.h"
+#include "qemu_passthrough/notify.h"
+
+#include <glib-unix.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Guests of a private libvirtd are ended within this time, or left behind with a warning. */
+#define END_GUESTS_MS 10000
+
+/* The daemon with what only the beginning and the end need. */
+typedef struct VpRun {
+    VpDaemon daemon;
+    GMainLoop *main_loop;
+    VpListener *listener;
+    VpEmbed *embed;         /* NULL without --embed */
+    bool stopping;
+    GSource *deadline;      /* of ending the guests */
+    guint ending;           /* guests that are being ended */
+    int status;             /* of the process */
+} VpRun;
+
+/* --- clients -------------------------------------------------------------- */
+
+static void
+on_client(int fd, bool read_only, gpointer data)
+{
+    VpRun *run = data;
+    VpDaemon *daemon = &run->daemon;
+    VpClient *client = vp_client_new(daemon, fd, read_only);
+
+    if (!client)
+        return;
+    g_ptr_array_add(daemon->clients, client);
+    daemon->full = daemon->clients->len >= daemon->config.max_clients;
+    if (daemon->full) {
+        vp_log_warning("%u clients, as many as max_clients allows: further ones wait",
+                       daemon->clients->len);
+        vp_listener_set_accepting(run->listener, false);
+    }
+}
+
+void
+vp_daemon_drop_client(VpDaemon *daemon, VpClient *client)
+{
+    VpRun *run = (VpRun *)daemon;
+
+    g_ptr_array_remove_fast(daemon->clients, client);
+    vp_client_free(client);
+    if (daemon->full && !run->stopping) {
+        daemon->full = false;
+        vp_listener_set_accepting(run->listener, true);
+    }
+}
+
+VpXmlRules
+vp_daemon_xml_rules(const VpDaemon *daemon)
+{
+    return (VpXmlRules){
+        .policy = daemon->config.policy,
+        .session_dir = daemon->config.session_dir,
+    };
+}
+
+/* --- domains and their events --------------------------------------------- */
+
+static void
+on_domain_event(VpDomain *domain, const VpQmpEvent *event, gpointer data)
+{
+    vp_events_deliver(data, domain, event);
+}
+
+static void
+on_session_closed(VpDomain *domain, gpointer data)
+{
+    VpDaemon *daemon = data;
+
+    for (guint i = 0; i < daemon->clients->len; i++)
+        vp_monitor_forget_session(g_ptr_array_index(daemon->clients, i), domain);
+}
+
+static const VpDomainsOps domains_ops = { .event = on_domain_event, .closed = on_session_closed };
+
+static void
+on_events_registered(const VpCallReply *reply, gpointer data G_GNUC_UNUSED)
+{
+    if (reply->outcome == VP_CALL_ERROR)
+        vp_log_warning("libvirtd does not pass on QEMU's events, so there are none of domains "
+                       "without a dedicated session: %s",
+                       reply->error->message ? *reply->error->message : "no reason given");
+}
+
+static void
+register_for_events(VpDaemon *daemon)
+{
+    vp_monitor_event_register_args args = { 0 };
+
+    vp_upstream_call(daemon->upstream, VP_QEMU_PROGRAM, VP_QEMU_EVENT_REGISTER,
+                     xdr_vp_monitor_event_register_args, &args, on_events_registered, NULL);
+}
+
+void
+vp_daemon_want_events(VpDaemon *daemon)
+{
+    if (daemon->wants_events)
+        return;
+    daemon->wants_events = true;
+    register_for_events(daemon);
+}
+
+/* --- our own connection to libvirtd --------------------------------------- */
+
+static void
+on_lifecycle_registered(const VpCallReply *reply, gpointer data G_GNUC_UNUSED)
+{
+    if (reply->outcome == VP_CALL_ERROR)
+        vp_log_error("libvirtd does not report its domains to us: %s",
+                     reply->error->message ? *reply->error->message : "no reason given");
+}
+
+/* Events first, then the listing: nothing falls in between. */
+static void
+on_upstream_opened(VpUpstream *upstream, gpointer data)
+{
+    VpDaemon *daemon = data;
+    vp_event_register_args args = { .event_id = VP_EVENT_LIFECYCLE };
+
+    vp_upstream_call(upstream, VP_REMOTE_PROGRAM,
+                     VP_REMOTE_CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY,
+                     xdr_vp_event_register_args, &args, on_lifecycle_registered, NULL);
+    if (daemon->wants_events)
+        register_for_events(daemon);
+    vp_domains_upstream_opened(daemon->domains);
+}
+
+static void
+on_upstream_lost(VpUpstream *upstream G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED)
+{
+    /* Sessions go on without libvirtd; the listing at the next opening says what has changed. */
+}
+
+static void
+take_lifecycle(VpDaemon *daemon, const VpFrame *frame)
+{
+    vp_event_lifecycle_msg message = { 0 };
+
+    if (!vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_event_lifecycle_msg, &message))
+        return;
+    vp_domains_lifecycle(daemon->domains, &message);
+    vp_xdr_clear(xdr_vp_event_lifecycle_msg, &message);
+}
+
+static void
+take_monitor_event(VpDaemon *daemon, const VpFrame *frame)
+{
+    vp_monitor_event_msg message = { 0 };
+    VpQmpEvent event = { 0 };
+
+    if (!vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_monitor_event_msg, &message))
+        return;
+    event.name = message.event;
+    event.seconds = message.seconds;
+    event.microseconds = message.micros;
+    event.data = message.details ? *message.details : NULL;
+    event.data_size = event.data ? strlen(event.data) : 0;
+    vp_domains_upstream_event(daemon->domains, (const guint8 *)message.dom.uuid, &event);
+    vp_xdr_clear(xdr_vp_monitor_event_msg, &message);
+}
+
+static void
+on_upstream_message(VpUpstream *upstream G_GNUC_UNUSED, const VpFrame *frame, gpointer data)
+{
+    const VpHeader *header = &frame->header;
+
+    if (header->program == VP_REMOTE_PROGRAM &&
+        header->procedure == VP_REMOTE_DOMAIN_EVENT_CALLBACK_LIFECYCLE)
+        take_lifecycle(data, frame);
+    else if (header->program == VP_QEMU_PROGRAM && header->procedure == VP_QEMU_EVENT)
+        take_monitor_event(data, frame);
+}
+
+static const VpUpstreamOps upstream_ops = {
+    .opened = on_upstream_opened, .message = on_upstream_message, .lost = on_upstream_lost,
+};
+
+/* --- the end -------------------------------------------------------------- */
+
+static gboolean
+quit(gpointer data)
+{
+    VpRun *run = data;
+
+    g_main_loop_quit(run->main_loop);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_guests_too_slow(gpointer data)
+{
+    VpRun *run = data;
+
+    vp_log_warning("%u guests did not end in time and are left running", run->ending);
+    return quit(run);
+}
+
+static void
+on_guest_ended(const VpCallReply *reply G_GNUC_UNUSED, gpointer data)
+{
+    VpRun *run = data;
+
+    if (--run->ending == 0)
+        quit(run);
+}
+
+static void
+end_guest(VpDomain *domain, gpointer data)
+{
+    VpRun *run = data;
+    vp_destroy_args args = { .dom = { .name = domain->name, .id = domain->id } };
+
+    memcpy(args.dom.uuid, domain->uuid, sizeof(domain->uuid));
+    if (vp_upstream_call(run->daemon.upstream, VP_REMOTE_PROGRAM, VP_REMOTE_DOMAIN_DESTROY,
+                         xdr_vp_destroy_args, &args, on_guest_ended, run))
+        run->ending++;
+}
+
+static gboolean
+on_stop_signal(gpointer data)
+{
+    VpRun *run = data;
+
+    if (run->stopping)
+        return G_SOURCE_CONTINUE;
+    run->stopping = true;
+    vp_notify("STOPPING=1");
+    vp_log_info("stopping");
+    vp_listener_set_accepting(run->listener, false);
+    if (run->embed && !run->daemon.config.keep_guests)
+        vp_domains_foreach(run->daemon.domains, end_guest, run);
+    if (run->ending > 0)
+        run->deadline = vp_loop_timer(run->daemon.loop, END_GUESTS_MS, on_guests_too_slow, run);
+    else
+        quit(run);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+on_embed_failed(const char *reason, gpointer data)
+{
+    VpRun *run = data;
+
+    vp_log_error("no private libvirtd: %s", reason);
+    run->status = EXIT_FAILURE;
+    quit(run);
+}
+
+/* --- reload --------------------------------------------------------------- */
+
+/* What can be changed while clients are connected. */
+static void
+apply_reloaded(VpConfig *config, VpConfig *fresh)
+{
+    if (g_strcmp0(config->listen_dir, fresh->listen_dir) != 0 ||
+        g_strcmp0(config->group, fresh->group) != 0 || config->rw_perms != fresh->rw_perms ||
+        config->ro_perms != fresh->ro_perms ||
+        g_strcmp0(config->upstream, fresh->upstream) != 0)
+        vp_log_warning("[listen] and [upstream] take effect at the next start");
+    config->policy = fresh->policy;
+    config->max_clients = fresh->max_clients;
+    config->log_level = fresh->log_level;
+    g_free(config->session_dir);
+    config->session_dir = g_steal_pointer(&fresh->session_dir);
+    vp_log_set_level(config->log_level);
+}
+
+static gboolean
+on_reload_signal(gpointer data)
+{
+    VpRun *run = data;
+    g_auto(VpConfig) fresh = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    vp_notify("RELOADING=1");
+    if (vp_config_reload(&fresh, &error)) {
+        apply_reloaded(&run->daemon.config, &fresh);
+        vp_log_info("configuration reloaded");
+    } else {
+        vp_log_error("configuration not reloaded: %s", error->message);
+    }
+    vp_notify("READY=1");
+    return G_SOURCE_CONTINUE;
+}
+
+/* --- the beginning -------------------------------------------------------- */
+
+static bool
+start(VpRun *run, GError **error)
+{
+    VpDaemon *daemon = &run->daemon;
+    VpConfig *config = &daemon->config;
+    g_autofree char *upstream_path = NULL;
+
+    daemon->loop = vp_loop_new(NULL, error);
+    if (!daemon->loop)
+        return false;
+    daemon->address = (VpUpstreamAddress){ config->session, config->upstream };
+    upstream_path = vp_upstream_path(&daemon->address, false);
+    run->listener = vp_listener_new(daemon->loop, config, upstream_path, on_client, run, error);
+    if (!run->listener)
+        return false;
+    if (config->embed_dir) {
+        run->embed = vp_embed_start(daemon->loop, config, on_embed_failed, run, error);
+        if (!run->embed)
+            return false;
+    }
+    daemon->upstream = vp_upstream_new(daemon->loop, &daemon->address, &upstream_ops, daemon);
+    daemon->domains = vp_domains_new(daemon->loop, daemon->upstream, &domains_ops, daemon);
+    vp_log_info("serving %s in front of %s", vp_listener_path(run->listener), upstream_path);
+    return true;
+}
+
+static void
+finish(VpRun *run)
+{
+    VpDaemon *daemon = &run->daemon;
+
+    vp_loop_cancel(&run->deadline);
+    g_clear_pointer(&run->listener, vp_listener_free);
+    while (daemon->clients->len > 0)
+        vp_daemon_drop_client(daemon, g_ptr_array_index(daemon->clients, 0));
+    g_clear_pointer(&daemon->domains, vp_domains_free);
+    g_clear_pointer(&daemon->upstream, vp_upstream_free);
+    g_clear_pointer(&run->embed, vp_embed_stop);
+    g_clear_pointer(&daemon->loop, vp_loop_free);
+    g_ptr_array_unref(daemon->clients);
+    vp_config_clear(&daemon->config);
+    g_main_loop_unref(run->main_loop);
+}
+
+int
+vp_daemon_run(VpConfig *config)
+{
+    VpRun run = { .status = EXIT_SUCCESS };
+    g_autoptr(GError) error = NULL;
+
+    run.daemon.config = *config;
+    *config = (VpConfig){ 0 };
+    run.daemon.clients = g_ptr_array_new();
+    run.main_loop = g_main_loop_new(NULL, FALSE);
+    vp_log_set_level(run.daemon.config.log_level);
+    vp_raise_fd_limit();
+    signal(SIGPIPE, SIG_IGN);
+    if (start(&run, &error)) {
+        g_unix_signal_add(SIGTERM, on_stop_signal, &run);
+        g_unix_signal_add(SIGINT, on_stop_signal, &run);
+        g_unix_signal_add(SIGHUP, on_reload_signal, &run);
+        vp_notify("READY=1");
+        g_main_loop_run(run.main_loop);
+    } else {
+        vp_log_error("%s", error->message);
+        run.status = EXIT_FAILURE;
+    }
+    run.stopping = true;
+    finish(&run);
+    return run.status;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "qemu_passthrough/event_merge.h"
+#include "qemu_passthrough/upstream.h"
+#include "qmp/session.h"
+#include "xml/passthrough.h"
+
+typedef struct VpDomains VpDomains;
+
+/* Which monitor serves a domain's commands. */
+typedef enum VpRoute {
+    VP_ROUTE_WAIT,      /* being found out: vp_domain_wait() */
+    VP_ROUTE_DEDICATED, /* domain->session, which is READY */
+    VP_ROUTE_SHARED,    /* libvirtd: it runs without a session of ours, or does not run at all */
+    VP_ROUTE_REFUSED,   /* <qemu:monitorpassthrough session='none'/> */
+} VpRoute;
+
+/* A domain that runs, or that somebody asked about. Fields are domains.c's; readers may look. */
+typedef struct VpDomain {
+    VpDomains *owner;
+    guint refs;             /* the registry's, and that of each vp_domain_ref() */
+    guint8 uuid[16];
+    char uuid_text[VP_UUID_TEXT_SIZE];
+    char *name;
+    int id;                 /* -1: not running, as far as we know */
+    enum {
+        VP_DOMAIN_ASKING,   /* libvirtd is being asked for id or XML */
+        VP_DOMAIN_KNOWN,    /* `xml` is what the running domain says */
+        VP_DOMAIN_GONE,     /* no longer in the registry; refs keep it readable */
+    } state;
+    bool ask_again;         /* something happened while we were asking */
+    bool listed;            /* found by the listing at hand */
+    VpXmlSession xml;
+    VpQmpSession *session;  /* NULL unless dedicated */
+    GSource *patience;      /* ends the wait for a session that does not get ready */
+    GPtrArray *waiters;     /* of vp_domain_wait() */
+    VpEventMerge events;
+} VpDomain;
+
+typedef void (*VpDomainFunc)(VpDomain *domain, gpointer data);
+
+typedef struct VpDomainsOps {
+    /* An event of QEMU's, from our own session or from libvirtd. */
+    void (*event)(VpDomain *domain, const VpQmpEvent *event, gpointer data);
+    /* The session of the domain is gone: free the queues on it. */
+    void (*closed)(VpDomain *domain, gpointer data);
+} VpDomainsOps;
+
+VpDomains *vp_domains_new(VpLoop *loop, VpUpstream *upstream, const VpDomainsOps *ops,
+                          gpointer data);
+void vp_domains_free(VpDomains *domains);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpDomains, vp_domains_free)
+
+/* What our own connection reports. */
+void vp_domains_upstream_opened(VpDomains *domains);
+void vp_domains_lifecycle(VpDomains *domains, const vp_event_lifecycle_msg *message);
+
+/* An event of QEMU's that libvirtd reports. */
+void vp_domains_upstream_event(VpDomains *domains, const guint8 *uuid, const VpQmpEvent *event);
+
+/* The domain, known or not: one that is not known is looked up at libvirtd. @name only for
+ * messages. NULL when libvirtd cannot be asked. Borrowed. */
+VpDomain *vp_domains_get(VpDomains *domains, const guint8 *uuid, const char *name);
+
+/* The domain if it is in the registry. Borrowed. */
+VpDomain *vp_domains_find(VpDomains *domains, const guint8 *uuid);
+
+VpRoute vp_domain_route(const VpDomain *domain);
+
+/* Calls @func once, as soon as vp_domain_route() is no longer WAIT (not before this returns). */
+void vp_domain_wait(VpDomain *domain, VpDomainFunc func, gpointer data);
+void vp_domain_unwait(VpDomain *domain, gpointer data);
+
+VpDomain *vp_domain_ref(VpDomain *domain);
+void vp_domain_unref(VpDomain *domain);
+
+/* For people: "dedicated", "shared" or "none", as it is now. */
+const char *vp_domain_session_name(const VpDomain *domain);
+
+void vp_domains_foreach(VpDomains *domains, VpDomainFunc func, gpointer data);

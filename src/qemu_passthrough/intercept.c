@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The table of the procedures we touch, and nothing else: a new one is a row here and
+ * a handler in the file it belongs to.
+ *
+ * XML in both directions, by layout. Left alone on purpose: the XML that the BEGIN
+ * procedures of migration return, for it goes to another libvirtd and has to stay in
+ * the form that any libvirtd takes; on its way in (PREPARE, PERFORM) it is translated,
+ * which changes nothing in what is already in that form but the socket's directory.
+ */
+
+#include "qemu_passthrough/intercept.h"
+
+#define IN(procedure, layout) \
+    { VP_REMOTE_PROGRAM, procedure, vp_xml_call, NULL, layout, NULL }
+#define OUT(procedure, layout) \
+    { VP_REMOTE_PROGRAM, procedure, NULL, vp_xml_reply, NULL, layout }
+
+static const VpIntercept table[] = {
+    { VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_OPEN, vp_open_call, vp_open_reply, NULL, NULL },
+    { VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_SET_IDENTITY, vp_identity_call, NULL, NULL, NULL },
+
+    IN(VP_REMOTE_DOMAIN_CREATE_XML, "Xu"),
+    IN(VP_REMOTE_DOMAIN_DEFINE_XML, "X"),
+    IN(VP_REMOTE_DOMAIN_DEFINE_XML_FLAGS, "Xu"),
+    IN(VP_REMOTE_DOMAIN_CREATE_XML_WITH_FILES, "Xu"),
+    IN(VP_REMOTE_CONNECT_DOMAIN_XML_TO_NATIVE, "sXu"),
+    IN(VP_REMOTE_DOMAIN_SAVE_FLAGS, "DsYu"),
+    IN(VP_REMOTE_DOMAIN_RESTORE_FLAGS, "sYu"),
+    IN(VP_REMOTE_DOMAIN_SAVE_PARAMS, "DTu"),
+    IN(VP_REMOTE_DOMAIN_RESTORE_PARAMS, "Tu"),
+    IN(VP_REMOTE_DOMAIN_SAVE_IMAGE_DEFINE_XML, "sXu"),
+    IN(VP_REMOTE_DOMAIN_MANAGED_SAVE_DEFINE_XML, "DYu"),
+    IN(VP_REMOTE_DOMAIN_SNAPSHOT_CREATE_XML, "DXu"),
+    IN(VP_REMOTE_DOMAIN_CHECKPOINT_CREATE_XML, "DXu"),
+    IN(VP_REMOTE_DOMAIN_MIGRATE_PREPARE2, "ShShX"),
+    IN(VP_REMOTE_DOMAIN_MIGRATE_PREPARE_TUNNEL, "hShX"),
+    IN(VP_REMOTE_DOMAIN_MIGRATE_BEGIN3, "DYhSh"),
+    IN(VP_REMOTE_DOMAIN_MIGRATE_PREPARE3, "oShShX"),
+    IN(VP_REMOTE_DOMAIN_MIGRATE_PREPARE_TUNNEL3, "ohShX"),
+    IN(VP_REMOTE_DOMAIN_MIGRATE_PERFORM3, "DYoSShSh"),
+    IN(VP_REMOTE_DOMAIN_MIGRATE_BEGIN3_PARAMS, "DTu"),
+    IN(VP_REMOTE_DOMAIN_MIGRATE_PREPARE3_PARAMS, "Tou"),
+    IN(VP_REMOTE_DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS, "Tou"),
+    IN(VP_REMOTE_DOMAIN_MIGRATE_PERFORM3_PARAMS, "DSTou"),
+
+    OUT(VP_REMOTE_DOMAIN_GET_XML_DESC, "X"),
+    OUT(VP_REMOTE_CONNECT_DOMAIN_XML_FROM_NATIVE, "X"),
+    OUT(VP_REMOTE_DOMAIN_SAVE_IMAGE_GET_XML_DESC, "X"),
+    OUT(VP_REMOTE_DOMAIN_MANAGED_SAVE_GET_XML_DESC, "X"),
+    OUT(VP_REMOTE_DOMAIN_SNAPSHOT_GET_XML_DESC, "X"),
+    OUT(VP_REMOTE_DOMAIN_CHECKPOINT_GET_XML_DESC, "X"),
+
+    { VP_QEMU_PROGRAM, VP_QEMU_MONITOR_COMMAND, vp_monitor_call, NULL, NULL, NULL },
+    { VP_QEMU_PROGRAM, VP_QEMU_MONITOR_COMMAND_WITH_FILES, vp_monitor_call, NULL, NULL, NULL },
+    { VP_QEMU_PROGRAM, VP_QEMU_EVENT_REGISTER, vp_event_register_call, NULL, NULL, NULL },
+    { VP_QEMU_PROGRAM, VP_QEMU_EVENT_DEREGISTER, vp_event_deregister_call, NULL, NULL, NULL },
+};
+
+const VpIntercept *
+vp_intercept_find(guint32 program, gint32 procedure)
+{
+    /* Most calls are not in the table; it is short, and a row is compared in two instructions. */
+    for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+        if (table[i].procedure == procedure && table[i].program == program)
+            return &table[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "qemu_passthrough/client.h"
+
+/* What a handler made of a call. */
+typedef enum VpIntercepted {
+    VP_PASS,  /* forward it as it came */
+    VP_DONE,  /* answered, or forwarded in another form */
+    VP_HOLD,  /* not now; it comes again after vp_client_go_on() */
+} VpIntercepted;
+
+/*
+ * The procedures we touch. A procedure without a row leaves as it came, in both directions;
+ * a NULL handler means the same for its direction.
+ */
+typedef struct VpIntercept {
+    guint32 program;
+    gint32 procedure;
+    VpIntercepted (*call)(VpClient *client, const VpFrame *frame, const struct VpIntercept *row);
+    /* A reply of any status. VP_DONE: something was sent in its place. */
+    VpIntercepted (*reply)(VpClient *client, const VpFrame *frame, const struct VpIntercept *row);
+    const char *call_layout;  /* for handlers that walk the payload: rpc/walk.h */
+    const char *reply_layout;
+} VpIntercept;
+
+/* NULL: not ours. */
+const VpIntercept *vp_intercept_find(guint32 program, gint32 procedure);
+
+/* The handlers, by file. */
+VpIntercepted vp_open_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
+VpIntercepted vp_open_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row);
+VpIntercepted vp_identity_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
+VpIntercepted vp_xml_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
+VpIntercepted vp_xml_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row);
+VpIntercepted vp_monitor_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
+VpIntercepted vp_event_register_call(VpClient *client, const VpFrame *frame,
+                                     const VpIntercept *row);
+VpIntercepted vp_event_deregister_call(VpClient *client, const VpFrame *frame,
+                                       const VpIntercept *row);

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The sockets that clients connect to.
+ *
+ * One instance owns a directory: it holds a lock on virtpassd.lock there for as long
+ * as it lives. The kernel drops the lock of a process that dies, so a socket file
+ * found by who holds the lock is stale by definition and is replaced, without a guess
+ * whether somebody might still answer on it.
+ *
+ * Who may connect: what the configuration says; else the group and mode of libvirtd's
+ * own socket, but never everybody on the read-write one. A socket that is open to all
+ * belongs to a libvirtd that asks polkit about each client, which it cannot do about
+ * ours: it sees only us.
+ */
+
+#include "qemu_passthrough/listener.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define FIRST_PASSED_FD 3
+#define RO_SUFFIX "-ro"
+
+typedef struct VpListenSocket {
+    VpListener *owner;
+    VpWatch watch;
+    int fd;
+    char *path;
+    bool read_only;
+    bool made;      /* by us: removed at the end */
+} VpListenSocket;
+
+struct VpListener {
+    VpLoop *loop;
+    VpListenerFunc func;
+    gpointer data;
+    int lock_fd;                /* -1 with sockets of systemd's */
+    VpListenSocket sockets[2];
+    guint n_sockets;
+};
+
+static void
+on_connection(VpWatch *watch, guint32 ready G_GNUC_UNUSED, gpointer data)
+{
+    VpListenSocket *socket = data;
+    vp_autofd int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd >= 0)
+        socket->owner->func(vp_steal_fd(&fd), socket->read_only, socket->owner->data);
+    else if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+        vp_log_error("cannot accept a client: %s", g_strerror(errno));
+}
+
+/* Takes over @fd. */
+static bool
+add_socket(VpListener *listener, int fd, const char *path, bool read_only, bool made,
+           GError **error)
+{
+    VpListenSocket *socket = &listener->sockets[listener->n_sockets++];
+
+    *socket = (VpListenSocket){
+        .owner = listener,
+        .watch = VP_WATCH_INIT,
+        .fd = fd,
+        .path = g_strdup(path),
+        .read_only = read_only,
+        .made = made,
+    };
+    return vp_watch_add(&socket->watch, listener->loop, fd, EPOLLIN, on_connection, socket, error);
+}
+
+/* --- sockets that systemd passed ----------------------------------------- */
+
+static guint
+count_passed_fds(void)
+{
+    const char *pid = getenv("LISTEN_PID");
+    const char *count = getenv("LISTEN_FDS");
+
+    if (!pid || !count || atoi(pid) != getpid())
+        return 0;
+    return MAX(atoi(count), 0);
+}
+
+static bool
+adopt_passed_fd(VpListener *listener, int fd, GError **error)
+{
+    struct sockaddr_un address = { 0 };
+    socklen_t size = sizeof(address);
+
+    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0 || address.sun_family != AF_UNIX) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG,
+                    "descriptor %d passed by socket activation is no unix socket", fd);
+        return false;
+    }
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return add_socket(listener, fd, address.sun_path,
+                      g_str_has_suffix(address.sun_path, RO_SUFFIX), false, error);
+}
+
+static bool
+adopt_passed_fds(VpListener *listener, guint n, GError **error)
+{
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    if (n > G_N_ELEMENTS(listener->sockets)) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG,
+                    "socket activation passed %u sockets; virtpassd-sock and virtpassd-sock-ro "
+                    "are all there are", n);
+        return false;
+    }
+    for (guint i = 0; i < n; i++) {
+        if (!adopt_passed_fd(listener, FIRST_PASSED_FD + i, error))
+            return false;
+    }
+    return true;
+}
+
+/* --- sockets of our own -------------------------------------------------- */
+
+static bool
+take_lock(VpListener *listener, const char *dir, GError **error)
+{
+    g_autofree char *path = g_build_filename(dir, "virtpassd.lock", NULL);
+
+    if (g_mkdir_with_parents(dir, 0755) < 0) {
+        vp_error_set_errno(error, errno, "cannot make directory '%s'", dir);
+        return false;
+    }
+    listener->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (listener->lock_fd < 0) {
+        vp_error_set_errno(error, errno, "cannot open '%s'", path);
+        return false;
+    }
+    if (flock(listener->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK)
+            g_set_error(error, VP_ERROR, VP_ERROR_FAILED,
+                        "another virtpassd serves the sockets in '%s'; stop it or use "
+                        "--listen-dir", dir);
+        else
+            vp_error_set_errno(error, errno, "cannot lock '%s'", path);
+        return false;
+    }
+    return true;
+}
+
+/* Mode and group for a socket of ours beside the @like of libvirtd's. */
+static bool
+choose_access(const VpConfig *config, const char *like, bool read_only, mode_t *ret_mode,
+              gid_t *ret_group, GError **error)
+{
+    int configured = read_only ? config->ro_perms : config->rw_perms;
+    const struct group *group = config->group ? getgrnam(config->group) : NULL;
+    struct stat st = { 0 };
+    bool there = like && stat(like, &st) == 0;
+
+    if (config->group && !group) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "there is no group '%s'", config->group);
+        return false;
+    }
+    *ret_group = group ? group->gr_gid : there ? st.st_gid : (gid_t)-1;
+    *ret_mode = there ? st.st_mode & 0777 : 0700;
+    if (!read_only)
+        *ret_mode &= 0770;
+    if (configured >= 0)
+        *ret_mode = configured;
+    return true;
+}
+
+static bool
+make_socket(VpListener *listener, const VpConfig *config, const char *upstream, bool read_only,
+            GError **error)
+{
+    const char *suffix = read_only ? RO_SUFFIX : "";
+    g_autofree char *path = g_strconcat(config->listen_dir, "/virtpassd-sock", suffix, NULL);
+    g_autofree char *like = upstream ? g_strconcat(upstream, suffix, NULL) : NULL;
+    vp_autofd int fd = -1;
+    mode_t mode = 0;
+    gid_t group = -1;
+
+    if (!choose_access(config, like, read_only, &mode, &group, error))
+        return false;
+    if (unlink(path) < 0 && errno != ENOENT) {
+        vp_error_set_errno(error, errno, "cannot remove the stale socket '%s'", path);
+        return false;
+    }
+    fd = vp_socket_listen(path, mode, group, error);
+    return fd >= 0 && add_socket(listener, vp_steal_fd(&fd), path, read_only, true, error);
+}
+
+VpListener *
+vp_listener_new(VpLoop *loop, const VpConfig *config, const char *upstream, VpListenerFunc func,
+                gpointer data, GError **error)
+{
+    g_autoptr(VpListener) listener = g_new0(VpListener, 1);
+    guint passed = count_passed_fds();
+
+    listener->loop = loop;
+    listener->func = func;
+    listener->data = data;
+    listener->lock_fd = -1;
+    if (passed > 0) {
+        if (!adopt_passed_fds(listener, passed, error))
+            return NULL;
+    } else if (!take_lock(listener, config->listen_dir, error) ||
+               !make_socket(listener, config, upstream, false, error) ||
+               !make_socket(listener, config, upstream, true, error)) {
+        return NULL;
+    }
+    return g_steal_pointer(&listener);
+}
+
+void
+vp_listener_free(VpListener *listener)
+{
+    if (!listener)
+        return;
+    for (guint i = 0; i < listener->n_sockets; i++) {
+        VpListenSocket *socket = &listener->sockets[i];
+
+        vp_watch_remove(&socket->watch);
+        vp_clear_fd(&socket->fd);
+        if (socket->made)
+            unlink(socket->path);
+        g_free(socket->path);
+    }
+    vp_clear_fd(&listener->lock_fd);
+    g_free(listener);
+}
+
+void
+vp_listener_set_accepting(VpListener *listener, bool accepting)
+{
+    for (guint i = 0; i < listener->n_sockets; i++)
+        vp_watch_set(&listener->sockets[i].watch, accepting ? EPOLLIN : 0);
+}
+
+const char *
+vp_listener_path(const VpListener *listener)
+{
+    for (guint i = 0; i < listener->n_sockets; i++) {
+        if (!listener->sockets[i].read_only)
+            return listener->sockets[i].path;
+    }
+    return listener->sockets[0].path;
+}

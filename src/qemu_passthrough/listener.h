@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/loop.h"
+#include "qemu_passthrough/config.h"
+
+typedef struct VpListener VpListener;
+
+/* A client has connected. @fd is non-blocking and consumed. */
+typedef void (*VpListenerFunc)(int fd, bool read_only, gpointer data);
+
+/*
+ * Our two sockets: those that systemd passed, else made in config->listen_dir. @upstream: the
+ * socket whose mode and group are taken over where the configuration names none.
+ * NULL with @error when another virtpassd serves there.
+ */
+VpListener *vp_listener_new(VpLoop *loop, const VpConfig *config, const char *upstream,
+                            VpListenerFunc func, gpointer data, GError **error);
+
+/* Closes the sockets and removes what was made. NULL is fine. */
+void vp_listener_free(VpListener *listener);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpListener, vp_listener_free)
+
+/* Stops and restarts accepting: clients then wait in the kernel's queue. */
+void vp_listener_set_accepting(VpListener *listener, bool accepting);
+
+/* Path of the read-write socket, for messages. Borrowed. */
+const char *vp_listener_path(const VpListener *listener);

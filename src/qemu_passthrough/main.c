@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* virtpassd: from the command line to the daemon. */
+
+#include "build-config.h"
+#include "qemu_passthrough/daemon.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Wrong usage; a failure to serve is 1. */
+#define EXIT_USAGE 2
+
+int
+main(int argc, char **argv)
+{
+    g_auto(VpConfig) config = { 0 };
+    VpConfigAction action = VP_ACTION_RUN;
+    g_autoptr(GError) error = NULL;
+
+    if (!vp_config_load(&config, argc, argv, &action, &error)) {
+        fprintf(stderr, "virtpassd: %s\n", error->message);
+        return EXIT_USAGE;
+    }
+    switch (action) {
+    case VP_ACTION_VERSION:
+        printf("virtpassd (libvirt-qemu-passthrough) %s\n", VP_VERSION);
+        return EXIT_SUCCESS;
+    case VP_ACTION_CHECK_CONFIG:
+        printf("%s: configuration is valid\n", config.file);
+        return EXIT_SUCCESS;
+    case VP_ACTION_RUN:
+        break;
+    }
+    return vp_daemon_run(&config);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * CONNECT_OPEN: after it libvirtd must see the client, not us.
+ *
+ * The call is forwarded; until the client's identity is in force upstream nothing else of
+ * the client goes there, and it does not get its reply: else a client that does not
+ * wait could have its next call run with our rights. Only then is the client OPEN.
+ *
+ * Also refused here, because libvirtd does something worse than an error:
+ *   - a second OPEN: libvirtd answers with an error and takes the first one's driver
+ *     away, which ends the connection for all practical purposes;
+ *   - a name with transport or server in it: libvirtd would itself connect there as a
+ *     client, with its own rights.
+ */
+
+#include "qemu_passthrough/access.h"
+#include "qemu_passthrough/intercept.h"
+#include "rpc/rpc_error.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Is this "driver:///path" or "driver:path", without transport and server? "" asks libvirtd to
+ * choose the driver. */
+static bool
+is_local_name(const char *name)
+{
+    g_autoptr(GUri) uri = NULL;
+    const char *host = NULL;
+
+    if (*name == '\0')
+        return true;
+    uri = g_uri_parse(name, G_URI_FLAGS_NON_DNS | G_URI_FLAGS_PARSE_RELAXED, NULL);
+    if (!uri)
+        return true; /* libvirtd's to refuse; it does not parse either */
+    host = g_uri_get_host(uri);
+    return !strchr(g_uri_get_scheme(uri), '+') && (!host || *host == '\0');
+}
+
+/* libvirtd chooses QEMU when it is left the choice and QEMU is there. */
+static bool
+is_qemu_name(const char *name)
+{
+    return *name == '\0' || g_ascii_strncasecmp(name, "qemu:", 5) == 0;
+}
+
+static void
+forward_open(VpClient *client, const VpFrame *frame, vp_open_args *args)
+{
+    g_autoptr(GByteArray) bytes = NULL;
+
+    if (client->read_only == !!(args->flags & VP_OPEN_READ_ONLY)) {
+        vp_link_send_frame(client->up, frame);
+        return;
+    }
+    args->flags |= VP_OPEN_READ_ONLY;
+    bytes = vp_xdr_frame(&frame->header, xdr_vp_open_args, args);
+    g_assert(bytes); /* it was decoded within the same limits */
+    vp_link_send(client->up, bytes->data, bytes->len);
+}
+
+VpIntercepted
+vp_open_call(VpClient *client, const VpFrame *frame, const VpIntercept *row G_GNUC_UNUSED)
+{
+    vp_open_args args = { 0 };
+    const char *name = NULL;
+
+    if (client->state != VP_CLIENT_NEW) {
+        vp_rpc_send_error(client->down, &frame->header, VP_RPC_INTERNAL_ERROR, VP_RPC_FROM_RPC,
+                          "connection already open");
+        return VP_DONE;
+    }
+    if (frame->header.type != VP_FRAME_CALL ||
+        !vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_open_args, &args))
+        return VP_PASS;
+    name = args.name ? *args.name : "";
+    if (is_local_name(name)) {
+        client->read_only |= args.flags & VP_OPEN_READ_ONLY;
+        client->is_qemu = args.name && is_qemu_name(name);
+        client->state = VP_CLIENT_OPENING;
+        forward_open(client, frame, &args);
+    } else {
+        vp_rpc_send_error(client->down, &frame->header, VP_RPC_INVALID_ARG, VP_RPC_FROM_RPC,
+                          "connection name '%s': a name with a transport or a server would make "
+                          "libvirtd itself the client", name);
+    }
+    vp_xdr_clear(xdr_vp_open_args, &args);
+    return VP_DONE;
+}
+
+/* --- identity ------------------------------------------------------------- */
+
+typedef struct VpIdentity {
+    vp_param params[7];
+    guint n;
+} VpIdentity;
+
+static vp_param *
+add_param(VpIdentity *identity, const char *field, int type)
+{
+    vp_param *param = &identity->params[identity->n++];
+
+    param->field = (char *)field;
+    param->value.type = type;
+    return param;
+}
+
+static void
+add_number(VpIdentity *identity, const char *field, guint64 value)
+{
+    add_param(identity, field, VP_PARAM_ULLONG)->value.vp_param_value_u.ul = value;
+}
+
+static void
+add_text(VpIdentity *identity, const char *field, const char *value)
+{
+    if (value)
+        add_param(identity, field, VP_PARAM_STRING)->value.vp_param_value_u.s = (char *)value;
+}
+
+static void
+on_identity_set(const VpCallReply *reply, gpointer data)
+{
+    VpClient *client = data;
+    g_autoptr(GByteArray) open_reply = g_steal_pointer(&client->open_reply);
+
+    if (reply->outcome == VP_CALL_OK) {
+        client->state = VP_CLIENT_OPEN;
+        vp_client_send(client, open_reply);
+        vp_client_go_on(client);
+        return;
+    }
+    vp_log_error("client %" G_GUINT64_FORMAT ": libvirtd does not take its identity: %s",
+                 client->number,
+                 reply->error && reply->error->message ? *reply->error->message : "connection lost");
+    vp_client_leave(client, "its identity could not be set");
+}
+
+/* Tells libvirtd who is behind this connection, in the words of its own proxy daemon. */
+static void
+send_identity(VpClient *client)
+{
+    const VpPeer *peer = &client->peer;
+    const struct passwd *user = getpwuid(peer->uid);
+    const struct group *group = getgrgid(peer->gid);
+    VpIdentity identity = { .n = 0 };
+    vp_set_identity_args args = { 0 };
+
+    add_text(&identity, "user-name", user ? user->pw_name : NULL);
+    add_number(&identity, "unix-user-id", peer->uid);
+    add_text(&identity, "group-name", group ? group->gr_name : NULL);
+    add_number(&identity, "unix-group-id", peer->gid);
+    add_param(&identity, "process-id", VP_PARAM_LLONG)->value.vp_param_value_u.l = peer->pid;
+    add_number(&identity, "process-time", peer->start_time);
+    args.params.params_val = identity.params;
+    args.params.params_len = identity.n;
+    vp_calls_send(client->calls, client->up, VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_SET_IDENTITY,
+                  xdr_vp_set_identity_args, &args, on_identity_set, client);
+}
+
+VpIntercepted
+vp_open_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row G_GNUC_UNUSED)
+{
+    if (client->state != VP_CLIENT_OPENING)
+        return VP_PASS;
+    if (frame->header.status != VP_STATUS_OK) { /* it may try again */
+        client->state = VP_CLIENT_NEW;
+        vp_client_go_on(client);
+        return VP_PASS;
+    }
+    /* As ordinary users we serve only ourselves: libvirtd cannot tell us from the client. */
+    if (geteuid() != 0 || client->daemon->config.session) {
+        client->state = VP_CLIENT_OPEN;
+        vp_client_go_on(client);
+        return VP_PASS;
+    }
+    client->open_reply = g_byte_array_new();
+    g_byte_array_append(client->open_reply, frame->bytes, frame->header.length);
+    send_identity(client);
+    return VP_DONE;
+}
+
+VpIntercepted
+vp_identity_call(VpClient *client, const VpFrame *frame, const VpIntercept *row G_GNUC_UNUSED)
+{
+    if (client->filters.list && client->filters.list->len > 0) {
+        vp_rpc_send_error(client->down, &frame->header, VP_RPC_OPERATION_INVALID, VP_RPC_FROM_RPC,
+                          "the identity has to be set before monitor events are registered for");
+        return VP_DONE;
+    }
+    /* It speaks for somebody else from now on, as virtproxyd does for each of its clients. */
+    client->trusted = false;
+    vp_access_forget(client);
+    return VP_PASS;
+}

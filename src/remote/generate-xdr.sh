@@ -1,0 +1,15 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# generate-xdr.sh RPCGEN INPUT.x OUTPUT.c
+#
+# rpcgen puts the path of its input into the generated #include. This makes the
+# include the one that the rest of the source uses, and keeps the build
+# directory's place out of the generated code.
+set -eu
+name=$(basename "$2" .x)
+cd "$(dirname "$2")"
+trap 'rm -f "$3.tmp"' EXIT
+rm -f "$3.tmp"
+"$1" -M -c -o "$3.tmp" "$name.x"
+sed "s|#include \"$name.h\"|#include \"remote/$name.h\"|" "$3.tmp" > "$3"

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Calls in flight: who waits for which serial.
+ *
+ * On a client's upstream connection our own calls travel among the client's. libvirtd
+ * echoes any serial and requires no order, so ours count from 2^31, where no client
+ * gets by counting up from 0 within a connection's life. A client that uses such
+ * a serial all the same is not mistaken for us: its call waits while one of ours with
+ * the same program and serial is under way (vp_calls_clashes()).
+ *
+ * A cancelled call keeps its slot until the reply is here, for the reply must still
+ * not reach the client.
+ */
+
+#include "rpc/calls.h"
+
+#define FIRST_SERIAL 0x80000000u
+
+typedef struct VpCallSlot {
+    guint32 program;
+    gint32 procedure;
+    VpCallFunc func; /* NULL: cancelled */
+    gpointer data;
+} VpCallSlot;
+
+struct VpCalls {
+    GHashTable *slots; /* serial -> VpCallSlot */
+    guint32 next;
+};
+
+VpCalls *
+vp_calls_new(void)
+{
+    VpCalls *calls = g_new0(VpCalls, 1);
+
+    calls->next = FIRST_SERIAL;
+    return calls;
+}
+
+void
+vp_calls_free(VpCalls *calls)
+{
+    if (!calls)
+        return;
+    g_clear_pointer(&calls->slots, g_hash_table_unref);
+    g_free(calls);
+}
+
+guint32
+vp_calls_send(VpCalls *calls, VpLink *link, guint32 program, gint32 procedure, void *args_func,
+              void *args, VpCallFunc func, gpointer data)
+{
+    VpHeader header = {
+        .program = program,
+        .version = 1,
+        .procedure = procedure,
+        .type = VP_FRAME_CALL,
+        .serial = calls->next,
+    };
+    g_autoptr(GByteArray) frame = vp_xdr_frame(&header, args_func, args);
+    VpCallSlot *slot = g_new0(VpCallSlot, 1);
+
+    g_assert(frame);
+    *slot = (VpCallSlot){ program, procedure, func, data };
+    if (!calls->slots)
+        calls->slots = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    g_hash_table_insert(calls->slots, GUINT_TO_POINTER(header.serial), slot);
+    calls->next = MAX(calls->next + 1, FIRST_SERIAL);
+    vp_link_send(link, frame->data, frame->len);
+    return header.serial;
+}
+
+static VpCallSlot *
+find(const VpCalls *calls, const VpHeader *header)
+{
+    VpCallSlot *slot = NULL;
+
+    if (!calls->slots)
+        return NULL;
+    slot = g_hash_table_lookup(calls->slots, GUINT_TO_POINTER(header->serial));
+    return slot && slot->program == header->program ? slot : NULL;
+}
+
+void
+vp_calls_cancel(VpCalls *calls, guint32 serial)
+{
+    VpCallSlot *slot = NULL;
+
+    if (calls->slots)
+        slot = g_hash_table_lookup(calls->slots, GUINT_TO_POINTER(serial));
+    if (slot)
+        slot->func = NULL;
+}
+
+bool
+vp_calls_clashes(const VpCalls *calls, const VpHeader *header)
+{
+    return find(calls, header) != NULL;
+}
+
+static void
+answer(const VpCallSlot *slot, const VpFrame *frame)
+{
+    vp_error_body error = { 0 };
+    VpCallReply reply = { .outcome = VP_CALL_BROKEN };
+
+    if (frame->header.status == VP_STATUS_OK) {
+        reply.outcome = VP_CALL_OK;
+        reply.payload = frame->payload;
+        reply.payload_size = frame->payload_size;
+    } else if (vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_error_body, &error)) {
+        reply.outcome = VP_CALL_ERROR;
+        reply.error = &error;
+    }
+    slot->func(&reply, slot->data);
+    if (reply.outcome == VP_CALL_ERROR)
+        vp_xdr_clear(xdr_vp_error_body, &error);
+}
+
+bool
+vp_calls_take_reply(VpCalls *calls, const VpFrame *frame)
+{
+    g_autofree VpCallSlot *slot = NULL;
+
+    if (frame->header.type != VP_FRAME_REPLY || !find(calls, &frame->header))
+        return false;
+    g_hash_table_steal_extended(calls->slots, GUINT_TO_POINTER(frame->header.serial), NULL,
+                                (gpointer *)&slot);
+    if (slot->func)
+        answer(slot, frame);
+    return true;
+}
+
+void
+vp_calls_break(VpCalls *calls)
+{
+    g_autoptr(GHashTable) slots = g_steal_pointer(&calls->slots);
+    const VpCallReply reply = { .outcome = VP_CALL_BROKEN };
+    GHashTableIter iter;
+    gpointer slot = NULL;
+
+    if (!slots)
+        return;
+    g_hash_table_iter_init(&iter, slots);
+    while (g_hash_table_iter_next(&iter, NULL, &slot)) {
+        VpCallSlot *call = slot;
+
+        if (call->func)
+            call->func(&reply, call->data);
+    }
+}

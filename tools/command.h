@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <libvirt/libvirt.h>
+
+/* Exit statuses of virtpass. */
+#define VP_EXIT_OK 0
+#define VP_EXIT_FAILED 1
+#define VP_EXIT_USAGE 2
+
+/* One command of virtpass: a row in virtpass.c's table, a file of its own. */
+typedef struct VpCommand {
+    const char *name;
+    const char *arguments;      /* for the usage line: "DOMAIN" */
+    const char *summary;        /* one line */
+    const GOptionEntry *options;
+    int n_arguments;            /* how many words follow the options */
+    /* @conn is open; @arguments has n_arguments words. The exit status. */
+    int (*run)(virConnectPtr conn, char **arguments);
+} VpCommand;
+
+extern const VpCommand vp_command_ping;
+extern const VpCommand vp_command_sessions;
+
+/* Prints "error: ..." with libvirt's last error behind @what. VP_EXIT_FAILED. */
+int vp_fail_libvirt(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+typedef virDomain VpDomainRef;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpDomainRef, virDomainFree)
+
+/* The domain by name, or by uuid. NULL: an error has been printed. */
+virDomainPtr vp_find_domain(virConnectPtr conn, const char *name);

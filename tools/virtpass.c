@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * virtpass: what virtpassd knows, at the shell.
+ *
+ * A plain libvirt client: it talks through libvirt.so and libvirt-qemu.so, so it works
+ * over every transport that libvirt has. Commands are rows of a table, a file each.
+ */
+
+#include "command.h"
+
+#include "build-config.h"
+
+#include <libvirt/virterror.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const VpCommand *const commands[] = {
+    &vp_command_ping,
+    &vp_command_sessions,
+};
+
+static char *uri;
+static gboolean version;
+
+static const GOptionEntry common_options[] = {
+    { "connect", 'c', 0, G_OPTION_ARG_STRING, &uri,
+      "Connect to URI instead of the local virtpassd", "URI" },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and exit", NULL },
+    { NULL },
+};
+
+int
+vp_fail_libvirt(const char *format, ...)
+{
+    const virError *last = virGetLastError();
+    va_list args;
+
+    va_start(args, format);
+    fputs("error: ", stderr);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, ": %s\n", last && last->message ? last->message : "no reason given");
+    return VP_EXIT_FAILED;
+}
+
+virDomainPtr
+vp_find_domain(virConnectPtr conn, const char *name)
+{
+    virDomainPtr domain = virDomainLookupByName(conn, name);
+
+    if (!domain)
+        domain = virDomainLookupByUUIDString(conn, name);
+    if (!domain)
+        fprintf(stderr, "error: there is no domain '%s'; 'virsh list' shows those that run\n", name);
+    return domain;
+}
+
+static const VpCommand *
+find_command(const char *name)
+{
+    for (gsize i = 0; name && i < G_N_ELEMENTS(commands); i++) {
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    }
+    return NULL;
+}
+
+static char *
+list_commands(void)
+{
+    g_autoptr(GString) text = g_string_new("Commands:\n");
+
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *call = g_strjoin(" ", commands[i]->name, commands[i]->arguments, NULL);
+
+        g_string_append_printf(text, "  %-24s %s\n", call, commands[i]->summary);
+    }
+    g_string_append(text, "\n'virtpass COMMAND --help' shows the options of a command.");
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* The context for the command, or for no command: then --help lists them all. */
+static GOptionContext *
+make_context(const VpCommand *command)
+{
+    g_autofree char *usage = NULL;
+    g_autofree char *list = NULL;
+    GOptionContext *context = NULL;
+
+    if (!command) {
+        list = list_commands();
+        context = g_option_context_new("COMMAND");
+        g_option_context_set_description(context, list);
+    } else {
+        usage = g_strjoin(" ", command->name, command->arguments, NULL);
+        context = g_option_context_new(usage);
+        g_option_context_set_summary(context, command->summary);
+        if (command->options)
+            g_option_context_add_main_entries(context, command->options, NULL);
+    }
+    g_option_context_add_main_entries(context, common_options, NULL);
+    return context;
+}
+
+/* The first word that is no option and no option's value: -c takes one. */
+static const char *
+first_word(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] != '-')
+            return argv[i];
+        if (strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--connect") == 0)
+            i++;
+    }
+    return NULL;
+}
+
+static int
+usage_error(const char *message)
+{
+    fprintf(stderr, "error: %s\nTry 'virtpass --help'.\n", message);
+    return VP_EXIT_USAGE;
+}
+
+static char *
+default_uri(void)
+{
+    if (geteuid() == 0)
+        return g_strdup("qemu+unix:///system?socket=" VP_SYSTEM_RUN_DIR "/virtpassd-sock");
+    return g_strdup_printf("qemu+unix:///session?socket=%s/virtpassd/virtpassd-sock",
+                           g_get_user_runtime_dir());
+}
+
+static void
+ignore_libvirt_error(void *data G_GNUC_UNUSED, virErrorPtr error G_GNUC_UNUSED)
+{
+    /* libvirt would print each error by itself; we say it once, with what was tried. */
+}
+
+static int
+run_command(const VpCommand *command, char **arguments)
+{
+    virConnectPtr conn = NULL;
+    int status = VP_EXIT_FAILED;
+
+    if (!uri)
+        uri = default_uri();
+    virSetErrorFunc(NULL, ignore_libvirt_error);
+    conn = virConnectOpen(uri);
+    if (!conn)
+        return vp_fail_libvirt("cannot connect to '%s'", uri);
+    status = command->run(conn, arguments);
+    virConnectClose(conn);
+    return status;
+}
+
+int
+main(int argc, char **argv)
+{
+    const char *word = first_word(argc, argv);
+    const VpCommand *command = find_command(word);
+    g_autoptr(GOptionContext) context = make_context(command);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *message = NULL;
+
+    if (!g_option_context_parse(context, &argc, &argv, &error))
+        return usage_error(error->message);
+    if (version) {
+        printf("virtpass (libvirt-qemu-passthrough) %s\n", VP_VERSION);
+        return VP_EXIT_OK;
+    }
+    if (!word)
+        return usage_error("a command is needed");
+    if (!command) {
+        message = g_strdup_printf("there is no command '%s'", word);
+        return usage_error(message);
+    }
+    if (argc - 2 != command->n_arguments) {
+        message = g_strdup_printf("usage: virtpass %s %s", command->name, command->arguments ?: "");
+        return usage_error(message);
+    }
+    return run_command(command, argv + 2);
+}
