@@ -125,7 +125,7 @@ class Options(unittest.TestCase):
 
     def test_virtpass_manual_has_the_options_and_commands_of_help(self):
         manual = text("man/virtpass.1.in")
-        described = re.findall(r"^\.SS ([a-z-]+)", manual, re.M)
+        described = re.findall(r"^\.SS ([a-z-]+) ", manual, re.M)
         self.assertEqual(described, commands())
         options_of_help = options(output("VIRTPASS", "--help"))
         for command in commands():
