@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The daemon under test: started, looked at, restarted, killed.
+
+VIRTPASSD and VIRTPASS name the programs. Ready is what the daemon itself says through
+NOTIFY_SOCKET, so that waiting for it makes no connection that a scripted upstream would see.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import unittest
+
+from harness import leaks, limits, proctree
+from harness.libvirtd import virsh
+from harness.process import Process, base_environment, run, sanitizer_report
+
+
+def program(variable):
+    path = os.environ.get(variable)
+    if not path or not os.path.exists(path):
+        raise unittest.SkipTest(f"{variable} names no program")
+    return path
+
+
+def available():
+    return os.path.exists(os.environ.get("VIRTPASSD", ""))
+
+
+def virtpass(*args, **more):
+    return run([program("VIRTPASS"), *args], **more)
+
+
+class NotifySocket:
+    """Where a service manager would listen."""
+
+    def __init__(self, path):
+        self.path = path
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.sock.bind(path)
+        os.chmod(path, 0o666)
+        self.words = []
+
+    def said(self, word):
+        while True:
+            try:
+                self.words += self.sock.recv(4096).decode().split("\n")
+            except BlockingIOError:
+                return word in self.words
+
+    def close(self):
+        self.sock.close()
+        os.unlink(self.path)
+
+
+class Virtpassd:
+    """name: of its directory below the test's root. config: {section: {key: value}}."""
+
+    def __init__(self, upstream, name="vp", *, config=None, options=("--session",), shared=False,
+                 environment=None, prefix=()):
+        self.dir = os.path.join(leaks.root(), name)
+        self.upstream = upstream
+        self.options = list(options)
+        self.shared = shared
+        self.environment = environment or {}
+        self.prefix = list(prefix)
+        self.process = None
+        self.session_dir = os.path.join(self.dir, "s")
+        os.makedirs(self.session_dir, mode=0o711)
+        os.chmod(self.dir, 0o711)
+        self.config_file = os.path.join(self.dir, "conf")
+        self.configure(config or {})
+
+    def path(self, *parts):
+        return os.path.join(self.dir, *parts)
+
+    def configure(self, config):
+        with open(self.config_file, "w", encoding="utf-8") as file:
+            for section, keys in config.items():
+                file.write(f"[{section}]\n")
+                file.writelines(f"{key}={value}\n" for key, value in keys.items())
+
+    @property
+    def sock(self):
+        return self.path("virtpassd-sock")
+
+    @property
+    def sock_ro(self):
+        return self.path("virtpassd-sock-ro")
+
+    @property
+    def uri(self):
+        return "qemu+unix:///session?socket=" + self.sock
+
+    @property
+    def uri_ro(self):
+        return "qemu+unix:///session?socket=" + self.sock_ro
+
+    def session_path(self, uuid):
+        return os.path.join(self.session_dir, "virtpass-" + uuid)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def argv(self):
+        return [*self.prefix, program("VIRTPASSD"), "--upstream", self.upstream,
+                "--listen-dir", self.dir, "--session-dir", self.session_dir,
+                "--config", self.config_file, *self.options]
+
+    # -- life ---------------------------------------------------------------
+
+    def start(self, argv=None, **popen):
+        notify = NotifySocket(self.path("notify"))
+        try:
+            environment = base_environment(HOME=self.dir, XDG_RUNTIME_DIR=self.dir,
+                                           NOTIFY_SOCKET=notify.path, **self.environment)
+            self.process = Process(argv or self.argv(), self.path("log"), env=environment,
+                                   shared=self.shared, **popen)
+            limits.poll_until(lambda: self._ready(notify), "virtpassd says READY=1")
+        finally:
+            notify.close()
+        return self
+
+    def _ready(self, notify):
+        if not self.process.running:
+            raise AssertionError(f"virtpassd ended with {self.process.popen.returncode}:\n"
+                                 + self.process.log_tail())
+        return notify.said("READY=1")
+
+    def kill(self):
+        return self.process.kill()
+
+    def restart(self):
+        self.end()
+        self.start()
+
+    def end(self):
+        """SIGTERM; it has to end with 0 and to leave no socket of its own."""
+        was_running = self.process.running
+        code = self.process.stop()
+        report = sanitizer_report(self.process.log_text())
+        assert not report, report
+        if was_running:
+            assert code == 0, f"virtpassd ended with {code}:\n" + self.process.log_tail()
+            left = [path for path in (self.sock, self.sock_ro) if os.path.exists(path)]
+            assert not left, f"left behind by virtpassd: {left}"
+        return code
+
+    def stop(self):
+        try:
+            if self.process:
+                code = self.end()
+                assert code in (0, -signal.SIGKILL), f"virtpassd had ended with {code}"
+        finally:
+            if not os.environ.get("VIRTPASS_TEST_KEEP"):
+                shutil.rmtree(self.dir)
+
+    # -- looking at it ------------------------------------------------------
+
+    def virsh(self, *args, **more):
+        return virsh(self.uri, *args, **more)
+
+    def sessions(self):
+        """What "virtpass sessions --json" tells, by name of the domain."""
+        result = virtpass("-c", self.uri, "sessions", "--json")
+        assert result.returncode == 0, result.stderr
+        return {entry["domain"]: entry for entry in json.loads(result.stdout)}
+
+    def wait_session(self, name, session="dedicated", state="ready"):
+        """Until the domain's session is what it should be; returns its entry."""
+        def there():
+            entry = self.sessions().get(name)
+            return entry if entry and (entry["session"], entry["state"]) == (session, state) else None
+        return limits.poll_until(there, f"{session} session of {name} is {state}")
+
+    def descriptors(self):
+        return proctree.open_descriptors(self.pid)
+
+    def resident_kib(self):
+        return proctree.resident_kib(self.pid)
