@@ -3,10 +3,13 @@
 /*
  * May a client do to a domain what we are about to do for it?
  *
- * libvirtd decides, by the client's own rights on the client's own connection. Asked is
- * the permission that monitor commands need, domain.write, with a call that can change
- * nothing: SET_METADATA of a type that does not exist. libvirtd checks the permission
- * before it looks at the type, so "unknown metadata type" means allowed.
+ * libvirtd decides, by the client's own rights on the client's own connection. It is sent
+ * a call that needs the permission monitor commands need (domain.write) and is of no
+ * consequence: DOMAIN_FD_ASSOCIATE gives /dev/null a name for the domain, which no
+ * definition refers to and which is gone with the connection. Success means allowed. Of
+ * the calls with that permission it is the one that neither waits for the domain's job
+ * lock (which our sessions are there to avoid) nor leaves a line in libvirtd's log. A
+ * libvirtd older than 9.0 does not know it; then its own monitor serves.
  *
  * A verdict is kept for CACHE_US: a rule that is withdrawn takes effect within that
  * time, and a client that sends a thousand commands a second asks once. What is denied
@@ -18,15 +21,15 @@
 
 #include "qemu_passthrough/access.h"
 
-#include "rpc/rpc_error.h"
+#include "base/fd.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #define CACHE_US G_USEC_PER_SEC
 
-/* What libvirtd says to a metadata type that it does not know. */
-#define NO_SUCH_METADATA_TYPE 99
-#define AFFECT_LIVE 1
+/* The name that /dev/null is given. */
+#define PROBE_NAME "virtpass-access"
 
 typedef struct VpAccessWaiter {
     VpAccessFunc func;
@@ -93,7 +96,7 @@ on_probe(const VpCallReply *reply, gpointer data)
 {
     VpAccessEntry *entry = data;
     VpClient *client = entry->client;
-    bool allowed = reply->outcome == VP_CALL_ERROR && reply->error->code == VP_RPC_INVALID_ARG;
+    bool allowed = reply->outcome == VP_CALL_OK;
     g_autoptr(GArray) waiters = entry->waiters;
 
     entry->waiters = g_array_new(FALSE, FALSE, sizeof(VpAccessWaiter));
@@ -111,15 +114,16 @@ on_probe(const VpCallReply *reply, gpointer data)
 static void
 probe(VpAccessEntry *entry, const VpDomain *domain)
 {
-    vp_set_metadata_args args = { .type = NO_SUCH_METADATA_TYPE, .flags = AFFECT_LIVE };
+    vp_fd_associate_args args = { .name = (char *)PROBE_NAME };
+    vp_autofd int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     args.dom.name = domain->name;
     args.dom.id = domain->id;
     memcpy(args.dom.uuid, domain->uuid, sizeof(args.dom.uuid));
     entry->asking = true;
-    entry->serial = vp_calls_send(entry->client->calls, entry->client->up, VP_REMOTE_PROGRAM,
-                                  VP_REMOTE_DOMAIN_SET_METADATA, xdr_vp_set_metadata_args, &args,
-                                  on_probe, entry);
+    entry->serial = vp_calls_send_with_fd(entry->client->calls, entry->client->up,
+                                          VP_REMOTE_PROGRAM, VP_REMOTE_DOMAIN_FD_ASSOCIATE,
+                                          xdr_vp_fd_associate_args, &args, fd, on_probe, entry);
 }
 
 VpAccessVerdict

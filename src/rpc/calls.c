@@ -15,6 +15,10 @@
 
 #include "rpc/calls.h"
 
+#include "base/fd.h"
+
+#include <fcntl.h>
+
 #define FIRST_SERIAL 0x80000000u
 
 typedef struct VpCallSlot {
@@ -51,23 +55,36 @@ guint32
 vp_calls_send(VpCalls *calls, VpLink *link, guint32 program, gint32 procedure, void *args_func,
               void *args, VpCallFunc func, gpointer data)
 {
+    return vp_calls_send_with_fd(calls, link, program, procedure, args_func, args, -1, func, data);
+}
+
+guint32
+vp_calls_send_with_fd(VpCalls *calls, VpLink *link, guint32 program, gint32 procedure,
+                      void *args_func, void *args, int fd, VpCallFunc func, gpointer data)
+{
+    vp_autofd int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
     VpHeader header = {
         .program = program,
         .version = 1,
         .procedure = procedure,
-        .type = VP_FRAME_CALL,
+        .type = copy >= 0 ? VP_FRAME_CALL_WITH_FDS : VP_FRAME_CALL,
         .serial = calls->next,
+        .nfds = copy >= 0 ? 1 : 0,
     };
-    g_autoptr(GByteArray) frame = vp_xdr_frame(&header, args_func, args);
+    g_autoptr(GByteArray) bytes = vp_xdr_frame(&header, args_func, args);
+    VpFrame frame = { .fds = &copy };
     VpCallSlot *slot = g_new0(VpCallSlot, 1);
 
-    g_assert(frame);
+    g_assert(bytes);
     *slot = (VpCallSlot){ program, procedure, func, data };
     if (!calls->slots)
         calls->slots = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     g_hash_table_insert(calls->slots, GUINT_TO_POINTER(header.serial), slot);
     calls->next = MAX(calls->next + 1, FIRST_SERIAL);
-    vp_link_send(link, frame->data, frame->len);
+    header.length = bytes->len;
+    frame.header = header;
+    frame.bytes = bytes->data;
+    vp_link_send_frame(link, &frame);
     return header.serial;
 }
 

@@ -34,6 +34,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpCalls, vp_calls_free)
 guint32 vp_calls_send(VpCalls *calls, VpLink *link, guint32 program, gint32 procedure,
                       void *args_func, void *args, VpCallFunc func, gpointer data);
 
+/* The same with a descriptor, which is duplicated. For procedures that take one. */
+guint32 vp_calls_send_with_fd(VpCalls *calls, VpLink *link, guint32 program, gint32 procedure,
+                              void *args_func, void *args, int fd, VpCallFunc func, gpointer data);
+
 /* The reply may still come, but is of no interest to anybody. */
 void vp_calls_cancel(VpCalls *calls, guint32 serial);
 
