@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 static bool
 fill_address(struct sockaddr_un *address, const char *path, GError **error)
@@ -73,6 +74,8 @@ vp_socket_listen(const char *path, mode_t mode, gid_t group, GError **error)
     if (bound < 0 || (group != (gid_t)-1 && chown(path, -1, group) < 0) ||
         chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0) {
         vp_error_set_errno(error, errno, "cannot listen on '%s'", path);
+        if (bound == 0)
+            unlink(path);
         return -1;
     }
     return vp_steal_fd(&fd);

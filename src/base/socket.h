@@ -12,7 +12,8 @@
  * message names the path; *ret_errno (may be NULL) says why for callers that decide by it. */
 int vp_socket_connect(const char *path, int *ret_errno, GError **error);
 
-/* Listens at @path, which must not exist. Mode and group as given (@group (gid_t)-1: as it is). */
+/* Listens at @path, which must not exist. Mode and group as given (@group (gid_t)-1: as it is).
+ * After a failure there is nothing at @path that was not there before. */
 int vp_socket_listen(const char *path, mode_t mode, gid_t group, GError **error);
 
 /* The process at the other end. */
