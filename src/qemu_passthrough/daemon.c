@@ -182,7 +182,7 @@ take_monitor_event(VpDaemon *daemon, const VpFrame *frame)
     event.microseconds = message.micros;
     event.data = message.details ? *message.details : NULL;
     event.data_size = event.data ? strlen(event.data) : 0;
-    vp_domains_upstream_event(daemon->domains, (const guint8 *)message.dom.uuid, &event);
+    vp_domains_upstream_event(daemon->domains, &message.dom, &event);
     vp_xdr_clear(xdr_vp_monitor_event_msg, &message);
 }
 

@@ -223,13 +223,18 @@ on_session_event(VpQmpSession *session G_GNUC_UNUSED, const VpQmpEvent *event, g
 }
 
 void
-vp_domains_upstream_event(VpDomains *domains, const guint8 *uuid, const VpQmpEvent *event)
+vp_domains_upstream_event(VpDomains *domains, const vp_domain *wire, const VpQmpEvent *event)
 {
-    VpDomain *domain = vp_domains_find(domains, uuid);
+    VpDomain *domain = vp_domains_find(domains, (const guint8 *)wire->uuid);
+    VpDomain stranger = { .owner = domains, .name = wire->name, .id = wire->id };
 
-    /* One that we have not heard of: its lifecycle event comes later, by the same connection. */
-    if (domain)
+    if (domain) {
         deliver_event(domain, VP_EVENT_FROM_LIBVIRTD, event);
+        return;
+    }
+    /* QEMU speaks before libvirtd says that the domain has started. */
+    memcpy(stranger.uuid, wire->uuid, sizeof(stranger.uuid));
+    domains->ops->event(&stranger, event, domains->data);
 }
 
 static const VpQmpSessionOps session_ops = {

@@ -41,7 +41,8 @@ typedef struct VpDomain {
 typedef void (*VpDomainFunc)(VpDomain *domain, gpointer data);
 
 typedef struct VpDomainsOps {
-    /* An event of QEMU's, from our own session or from libvirtd. */
+    /* An event of QEMU's, from our own session or from libvirtd. Of @domain only uuid, name and
+     * id are sure to be set: it may be none of the registry's. */
     void (*event)(VpDomain *domain, const VpQmpEvent *event, gpointer data);
     /* The session of the domain is gone: free the queues on it. */
     void (*closed)(VpDomain *domain, gpointer data);
@@ -57,7 +58,7 @@ void vp_domains_upstream_opened(VpDomains *domains);
 void vp_domains_lifecycle(VpDomains *domains, const vp_event_lifecycle_msg *message);
 
 /* An event of QEMU's that libvirtd reports. */
-void vp_domains_upstream_event(VpDomains *domains, const guint8 *uuid, const VpQmpEvent *event);
+void vp_domains_upstream_event(VpDomains *domains, const vp_domain *wire, const VpQmpEvent *event);
 
 /* The domain, known or not: one that is not known is looked up at libvirtd. @name only for
  * messages. NULL when libvirtd cannot be asked. Borrowed. */
