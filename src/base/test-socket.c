@@ -263,7 +263,9 @@ accept_blocking(int server)
 static void
 test_peer(void)
 {
-    static const char *const names[] = { "plain", "a) R 1 2 3 (b", ") ) ) ) ) )", "()", "1 (2) S 3\n" };
+    static const char *const names[] = {
+        "plain", "a) R 1 2 3 (b", ") ) ) ) ) )", "()", "1 (2) S 3\n",
+    };
 
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *path = path_of("peer");
