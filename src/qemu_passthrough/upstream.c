@@ -180,20 +180,28 @@ static const VpLinkOps link_ops = {
     .frame = on_frame, .drained = on_drained, .ended = on_ended, .failed = on_failed,
 };
 
+/* true: the step succeeded. */
+static bool
+check_step(VpUpstream *upstream, const VpCallReply *reply)
+{
+    g_autofree char *text = NULL;
+
+    if (reply->outcome == VP_CALL_OK)
+        return true;
+    if (reply->outcome == VP_CALL_BROKEN)
+        return false; /* lose() is on its way */
+    text = g_strdup(reply->error->message ? *reply->error->message : "unknown error");
+    lose(upstream, text);
+    return false;
+}
+
 static void
 on_open_reply(const VpCallReply *reply, gpointer data)
 {
     VpUpstream *upstream = data;
 
-    if (reply->outcome == VP_CALL_BROKEN)
-        return; /* lose() is on its way */
-    if (reply->outcome == VP_CALL_ERROR) {
-        const vp_error_body *body = reply->error;
-        g_autofree char *text = g_strdup(body->message ? *body->message : "unknown error");
-
-        lose(upstream, text);
+    if (!check_step(upstream, reply))
         return;
-    }
     upstream->open = true;
     upstream->retry_ms = RETRY_FIRST_MS;
     upstream->complained = false;
@@ -202,13 +210,47 @@ on_open_reply(const VpCallReply *reply, gpointer data)
 }
 
 static void
+send_step(VpUpstream *upstream, gint32 procedure, void *args_func, void *args, VpCallFunc func)
+{
+    vp_calls_send(upstream->calls, upstream->link, VP_REMOTE_PROGRAM, procedure, args_func, args,
+                  func, upstream);
+}
+
+static void
 send_open(VpUpstream *upstream)
 {
     vp_string name = (char *)(upstream->address->session ? "qemu:///session" : "qemu:///system");
     vp_open_args args = { .name = &name };
 
-    vp_calls_send(upstream->calls, upstream->link, VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_OPEN,
-                  xdr_vp_open_args, &args, on_open_reply, upstream);
+    send_step(upstream, VP_REMOTE_CONNECT_OPEN, xdr_vp_open_args, &args, on_open_reply);
+}
+
+static void
+on_polkit_reply(const VpCallReply *reply, gpointer data)
+{
+    if (check_step(data, reply))
+        send_open(data);
+}
+
+static void
+on_auth_list(const VpCallReply *reply, gpointer data)
+{
+    VpUpstream *upstream = data;
+    vp_auth_list_ret ret = { 0 };
+    int type = VP_AUTH_NONE;
+
+    if (!check_step(upstream, reply))
+        return;
+    if (vp_xdr_decode(reply->payload, reply->payload_size, xdr_vp_auth_list_ret, &ret)) {
+        type = ret.types.types_len > 0 ? ret.types.types_val[0] : VP_AUTH_NONE;
+        vp_xdr_clear(xdr_vp_auth_list_ret, &ret);
+    }
+    if (type == VP_AUTH_NONE)
+        send_open(upstream);
+    else if (type == VP_AUTH_POLKIT)
+        send_step(upstream, VP_REMOTE_AUTH_POLKIT, NULL, NULL, on_polkit_reply);
+    else
+        lose(upstream, "it wants a password (SASL) at this socket, which virtpassd has not");
 }
 
 static gboolean
@@ -236,7 +278,7 @@ try_now(gpointer data)
         lose(upstream, error->message);
         return G_SOURCE_REMOVE;
     }
-    send_open(upstream);
+    send_step(upstream, VP_REMOTE_AUTH_LIST, NULL, NULL, on_auth_list);
     vp_link_resume(upstream->link);
     return G_SOURCE_REMOVE;
 }
