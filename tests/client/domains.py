@@ -2,11 +2,15 @@
 """Domains over virsh and libvirt.so: listing, definition, XML, life, metadata, refusals."""
 
 import itertools
+import re
 
 import libvirt
 
 from harness import guest
 from harness.compare import Comparison
+
+# What virtpassd adds to the command line of a domain.
+SESSION_WORDS = re.compile(r" -chardev socket,id=virtpass-qmp,\S+ -mon chardev=virtpass-qmp,\S+")
 
 DUMP_OPTIONS = ("--inactive", "--security-info", "--update-cpu", "--migratable")
 
@@ -178,14 +182,13 @@ class Xml(Comparison):
 
     def case_command_line(self, side):
         path = side.write("g.xml", guest.domain("g"))
-        ours = " -chardev socket,id=virtpass-qmp,"
         for label, args in (("xml", ["--xml", path]), ("domain", ["--domain", "g"])):
             if label == "domain":
                 side.virsh("define", path)
             line = side.virsh("domxml-to-native", "qemu-argv", *args).strip()
-            # The words of our session are true there, but not part of what is compared.
-            start = line.replace("\\\n", "").find(ours)
-            side.note(label, line.replace("\\\n", "")[:start if start >= 0 else None])
+            # The words of the session are true there, but not part of what is compared.
+            side.note(label, SESSION_WORDS.sub("", line.replace("\\\n", "")))
+            assert len(SESSION_WORDS.findall(line)) == side.through
         side.note("from", side.virsh_fails("domxml-from-native", "qemu-argv", path))
 
 

@@ -37,6 +37,10 @@ VOLATILE = [
     (re.compile(r"domain-\d+-"), "domain-N-"),
     (re.compile(r"libvirt-\d+"), "libvirt-N"),
     (re.compile(r"<creationTime>\d+"), "<creationTime>N"),
+    (re.compile(r"\bId: +\d+"), "Id: N"),
+    (re.compile(r"^CPU time: .*", re.M), "CPU time: N"),
+    # How a guest became tainted: libvirtd says so of each that has words of its own.
+    (re.compile(r"^Messages: +tainted: .*\n(  .*\n)*", re.M), ""),
 ]
 
 
