@@ -19,9 +19,13 @@
 void
 vp_json_items_init(VpJsonItems *items, const char *text, gsize size)
 {
-    const char *at = vp_json_skip_space(text, text + size);
+    const char *at = text;
 
-    *items = (VpJsonItems){ .end = text + size };
+    *items = (VpJsonItems){ 0 };
+    if (!text)
+        return;
+    items->end = text + size;
+    at = vp_json_skip_space(text, items->end);
     if (at == items->end || (*at != '{' && *at != '['))
         return;
     items->closer = *at == '{' ? '}' : ']';

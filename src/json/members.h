@@ -38,6 +38,7 @@ typedef struct VpJsonItems {
     bool comma;           /* there was one behind the item before */
 } VpJsonItems;
 
+/* A @text of NULL is broken, so that what was not found can be looked into. */
 void vp_json_items_init(VpJsonItems *items, const char *text, gsize size);
 VpJsonStep vp_json_items_next(VpJsonItems *items, VpJsonItem *ret_item);
 
@@ -47,6 +48,6 @@ bool vp_json_raw_is(VpJsonSlice raw, const char *text);
 /* The same for a whole value, quotes included. Other values than strings are never equal. */
 bool vp_json_string_is(VpJsonSlice value, const char *text);
 
-/* The value of the member @key of the object @object; text is NULL when there is no such member
- * or the text is broken before it. */
+/* The value of the member @key of the object @object; text is NULL when there is no such member,
+ * no object, or the text is broken before it. */
 VpJsonSlice vp_json_member(VpJsonSlice object, const char *key);

@@ -18,6 +18,19 @@
  * A session that is lost connects again, with back-off, until it is freed.
  */
 
+/* Greeting and answers to the handshake have to be here in this time after connecting. A QEMU
+ * that is stopped and one whose monitor somebody else uses are silent for as long as that lasts. */
+#define VP_QMP_HANDSHAKE_MS 5000u
+
+/* Time to the next attempt after a session was lost: doubles from the first to the last, and
+ * starts anew when a session had been READY for as long as the last. */
+#define VP_QMP_RETRY_MIN_MS 100u
+#define VP_QMP_RETRY_MAX_MS 5000u
+
+/* The same when the QEMU at the socket is not the domain: each attempt is in the way of whose
+ * monitor it is. */
+#define VP_QMP_STRANGER_RETRY_MS 30000u
+
 typedef struct VpQmpSession VpQmpSession;
 typedef struct VpQmpQueue VpQmpQueue;
 
@@ -41,6 +54,8 @@ typedef struct VpQmpEvent {
     gsize message_size;
 } VpQmpEvent;
 
+/* Either function may be NULL. Both are called from the loop only, never inside of a call of the
+ * functions below; they may call all of these, but for what is said. */
 typedef struct VpQmpSessionOps {
     /* After each change of state. In LOST all commands have already been answered (VP_QMP_LOST).
      * The session may be freed in it. */
@@ -57,22 +72,30 @@ typedef enum VpQmpOutcome {
 
 /*
  * @reply: the reply as QEMU wrote it but for "id", which is the one the command came with, byte
- * for byte, or absent if it had none. No line end; NUL-terminated; valid during the call.
+ * for byte, or absent if it had none. No line end; NUL-terminated; valid during the call. (What
+ * QEMU could not parse it answers without "id", whatever the command said.)
+ *
+ * It may send further commands and free queues, its own too, but not the session. Called from the
+ * loop, or by vp_qmp_session_free().
  */
 typedef void (*VpQmpReplyFunc)(VpQmpOutcome outcome, const char *reply, gsize size, gpointer data);
 
 /* What becomes of a command that a user hands over. */
 typedef enum VpQmpVerdict {
-    VP_QMP_ACCEPTED,   /* the callback will be called exactly once, later, unless the queue is freed before */
-    VP_QMP_INVALID,    /* not JSON; *ret_message holds the parser's text */
-    VP_QMP_NOT_READY,  /* the session is not READY */
-    VP_QMP_QUEUE_FULL, /* VP_QMP_QUEUE_MAX commands of this queue wait already */
-    VP_QMP_TOO_MANY_FDS,
+    VP_QMP_ACCEPTED,   /* the callback will be called exactly once, later, unless the queue is
+                        * freed before */
+    VP_QMP_INVALID,    /* not JSON; *ret_message holds the parser's text. A key that an object has
+                        * twice counts as that, as it does in libvirt */
+    VP_QMP_NOT_READY,  /* the session is not READY, or gone */
+    VP_QMP_QUEUE_FULL, /* VP_QMP_QUEUE_MAX commands of this queue wait already, or with this one
+                        * there would be more than VP_QMP_QUEUE_BYTES_MAX bytes */
+    VP_QMP_TOO_MANY_FDS, /* more than VP_QMP_FDS_MAX, or than this process may have open */
 } VpQmpVerdict;
 
 /*
  * @name: the domain's, for log lines. @path: the socket. @uuid: the domain's, in canonical text,
- * or NULL for a peer that need not be asked. All are copied. Connecting starts in the loop, not here.
+ * or NULL for a peer that need not be asked. All are copied. Connecting starts in the loop, not
+ * here.
  */
 VpQmpSession *vp_qmp_session_new(VpLoop *loop, const char *name, const char *path, const char *uuid,
                                  const VpQmpSessionOps *ops, gpointer data);
@@ -94,7 +117,8 @@ const char *vp_qmp_session_greeting(const VpQmpSession *session);
 
 const VpQmpStats *vp_qmp_session_stats(const VpQmpSession *session);
 
-/* Tries to connect now instead of at the end of the back-off. Nothing happens unless LOST. */
+/* Tries to connect now instead of at the end of the back-off, which starts anew; for who knows that
+ * something has changed. Nothing happens unless LOST. */
 void vp_qmp_session_retry(VpQmpSession *session);
 
 /* A user of the session. */
@@ -108,7 +132,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpQmpQueue, vp_qmp_queue_free)
  * Sends @json (one JSON value, white space around it allowed) when it is this queue's turn.
  * @fds: @nfds descriptors that go with it; they are duplicated, the caller keeps its own. Such a
  * command has the monitor for itself: descriptors that QEMU holds but no command has claimed are
- * visible to every command of the monitor.
+ * visible to every command of the monitor. What it leaves unclaimed is closed afterwards.
  * @ret_message: set for VP_QMP_INVALID only; g_free().
  */
 VpQmpVerdict vp_qmp_queue_send(VpQmpQueue *queue, const char *json, gsize size, const int *fds,

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/loop.h"
+#include "qmp/session.h"
+
+/*
+ * A scripted QMP server for tests, in the loop of the test. What it is to receive is put into a
+ * list; a command that is not next in it fails the test, but for those that are answered always.
+ */
+
+#define VP_TEST_UUID "c7a5fdbd-edaf-9455-926a-d65c16db1809"
+#define VP_TEST_GREETING                                                                           \
+    "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}, "             \
+    "\"package\": \"test\"}, \"capabilities\": [\"oob\"]}}"
+#define VP_TEST_ENABLE_OOB                                                                         \
+    "{\"execute\":\"qmp_capabilities\",\"arguments\":{\"enable\":[\"oob\"]}}"
+#define VP_TEST_OK "{\"return\": {}, \"id\": $ID}"
+#define VP_TEST_UUID_ANSWER "{\"return\": {\"UUID\": \"" VP_TEST_UUID "\"}, \"id\": $ID}"
+
+typedef struct VpTestPeer {
+    VpLoop *loop;
+    GMainContext *context;
+    char *directory;      /* removed with the peer */
+    char *path;           /* of its socket */
+    int listener;
+    VpWatch watch;        /* of @listener */
+    GQueue connections;   /* of the file's Connection, newest last */
+    GQueue script;        /* of the file's Line: expected, in this order */
+    GPtrArray *always;    /* of the file's Line: answered whenever they come */
+    GPtrArray *received;  /* char *: every scripted or unanswered command, without its id */
+    GPtrArray *ids;       /* char *: the ids they had, "" for none */
+    GArray *fds;          /* int: descriptors received */
+    guint accepted;       /* connections up to now */
+    const char *greeting; /* sent to who connects, NULL: none */
+    gsize chunk;          /* bytes to write before the loop turns; 0: all at once */
+    bool lenient;         /* commands that nobody expects are only recorded */
+} VpTestPeer;
+
+/* Listens. Greets as QEMU does, and answers the handshake; see the fields for other manners. */
+VpTestPeer *vp_test_peer_new(void);
+void vp_test_peer_free(VpTestPeer *peer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpTestPeer, vp_test_peer_free)
+
+/* Answers nothing by itself any more. */
+void vp_test_peer_forget(VpTestPeer *peer);
+
+/* @command: as it has to come, without id. @answer: "$ID" is replaced; NULL: stays silent. */
+void vp_test_peer_expect(VpTestPeer *peer, const char *command, const char *answer);
+void vp_test_peer_always(VpTestPeer *peer, const char *command, const char *answer);
+
+/* Sends @text and a line end to who connected last; @n bytes of it and nothing else. */
+void vp_test_peer_say(VpTestPeer *peer, const char *text);
+void vp_test_peer_write(VpTestPeer *peer, const char *bytes, gsize n);
+
+/* Answers the command that was received as number @n with a return of nothing. */
+void vp_test_peer_answer(VpTestPeer *peer, guint n);
+
+/* Closes the newest connection, or refuses new ones. */
+void vp_test_peer_hang_up(VpTestPeer *peer);
+void vp_test_peer_stop_listening(VpTestPeer *peer);
+
+/* Stops or resumes reading from the newest connection. */
+void vp_test_peer_set_reading(VpTestPeer *peer, bool reading);
+
+/* The newest connection, borrowed. */
+int vp_test_peer_fd(const VpTestPeer *peer);
+
+/* Everything expected has come. */
+bool vp_test_peer_done(const VpTestPeer *peer);
+
+/* Turns the default context until @condition holds; fails after @seconds. */
+#define vp_test_until_for(seconds, condition)                                                      \
+    do {                                                                                           \
+        gint64 vp_test_end = g_get_monotonic_time() + (seconds) * G_USEC_PER_SEC;                  \
+        while (!(condition)) {                                                                     \
+            g_assert_cmpint(g_get_monotonic_time(), <, vp_test_end);                               \
+            if (!g_main_context_iteration(NULL, FALSE))                                            \
+                g_usleep(200);                                                                     \
+        }                                                                                          \
+    } while (0)
+#define vp_test_until(condition) vp_test_until_for(20, condition)
+
+/* Lets the loop run for a while, for what is not to happen. */
+void vp_test_wait(guint milliseconds);
+
+/* A user that remembers what he was told. */
+typedef struct VpTestUser {
+    VpQmpQueue *queue;
+    GPtrArray *replies; /* char *, "LOST" for VP_QMP_SESSION_LOST */
+} VpTestUser;
+
+VpTestUser *vp_test_user_new(VpQmpSession *session);
+void vp_test_user_free(VpTestUser *user);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpTestUser, vp_test_user_free)
+
+/* Sends; the verdict must be ACCEPTED. */
+void vp_test_user_send(VpTestUser *user, const char *json);
+VpQmpVerdict vp_test_user_try(VpTestUser *user, const char *json, const int *fds, guint n_fds);
+void vp_test_user_reply(VpQmpOutcome outcome, const char *reply, gsize size, gpointer data);
+
+/* The last reply, NULL before the first. */
+const char *vp_test_user_last(const VpTestUser *user);
+
+/* Sends query-status, which must work: what went wrong before has left no trace. */
+void vp_test_assert_works(VpTestPeer *peer, VpTestUser *user);
+
+/* A session with @peer that is READY, and tells nobody. */
+VpQmpSession *vp_test_session_new(VpTestPeer *peer);
