@@ -8,8 +8,8 @@
 # directory's place out of the generated code.
 set -eu
 name=$(basename "$2" .x)
-cd "$(dirname "$2")"
-trap 'rm -f "$3.tmp"' EXIT
-rm -f "$3.tmp"
-"$1" -M -c -o "$3.tmp" "$name.x"
-sed "s|#include \"$name.h\"|#include \"remote/$name.h\"|" "$3.tmp" > "$3"
+temporary=$3.tmp
+trap 'rm -f "$temporary"' EXIT
+rm -f "$temporary"
+"$1" -M -c -o "$temporary" "$2"
+sed "s|#include \".*$name.h\"|#include \"remote/$name.h\"|" "$temporary" > "$3"
