@@ -36,6 +36,10 @@
  * read. One full-size stream chunk (256 KiB) may always be on its way. */
 #define VP_LINK_HIGH_WATER (512u * 1024)
 
+/* Descriptors that wait in the same way, those of two messages. They are open in this process, and
+ * 512 KiB of frames could carry more of them than it may have. */
+#define VP_LINK_FDS_HIGH_WATER 64u
+
 /* Events that wait for a client that does not read them. Events cannot be held back at their
  * source without holding up everybody, so above this the client is dropped. */
 #define VP_CLIENT_BACKLOG_MAX (16u * 1024 * 1024)

@@ -20,11 +20,13 @@
  *
  * A peer that has hung up is reported ready by epoll whether one asks or not. A
  * client that is gone is not served any further; but what a server has sent before
- * it went is still owed to the client, however slowly that reads (hang_up()).
+ * it went is still owed to the client, however slowly that reads (hang_up()). So
+ * a server that takes nothing any more is read to its end and then reported as ended.
  *
  * Failure is reported once, never from within vp_link_send(): callers need not
  * expect their own link to vanish under a send. The loop reports it in its next
- * turn, since a broken socket stays ready.
+ * turn; the socket is shut down for that, since one that is full and waits for a
+ * peer who does not read would never be ready (break_off()).
  */
 
 #include "rpc/link.h"
@@ -54,7 +56,9 @@ struct VpLink {
     GArray *marks;      /* VpFdMark, ascending; NULL while there are none */
     guint users;        /* functions below us on the stack */
     bool freed;         /* vp_link_free() was called */
-    bool broken;        /* a write failed; reported by the next turn */
+    bool broken;        /* nothing can be written any more */
+    bool doomed;        /* the next turn reports the link as failed */
+    bool failed;        /* failed() was called */
     bool paused;        /* the owner does not want frames now */
     bool delivering;    /* deliver() is on the stack */
     bool ended;         /* the peer has sent all it will */
@@ -147,19 +151,38 @@ vp_link_waiting(const VpLink *link)
     return link->out.len;
 }
 
+bool
+vp_link_is_full(const VpLink *link)
+{
+    return link->out.len > VP_LINK_HIGH_WATER ||
+           (link->marks && link->marks->len > VP_LINK_FDS_HIGH_WATER);
+}
+
+/* Nothing may happen to it any more. */
+static bool
+is_over(const VpLink *link)
+{
+    return link->freed || link->failed;
+}
+
+static bool
+wants_bytes(const VpLink *link)
+{
+    return !link->paused && !link->ended && !is_over(link);
+}
+
 static void
 update_watch(VpLink *link)
 {
     guint32 events = 0;
 
-    if (link->freed)
+    if (is_over(link))
         return;
-    if (link->hung && !link->paused && !link->ended) {
+    if (link->hung && (wants_bytes(link) || link->doomed))
         link->hung = !vp_watch_add(&link->watch, link->loop, link->fd, 0, on_ready, link, NULL);
-    }
-    if (!link->paused && !link->ended)
+    if (wants_bytes(link))
         events |= EPOLLIN;
-    if (link->out.len > 0 || link->broken)
+    if (link->out.len > 0)
         events |= EPOLLOUT;
     vp_watch_set(&link->watch, events);
 }
@@ -167,8 +190,9 @@ update_watch(VpLink *link)
 static void
 fail(VpLink *link, const char *reason)
 {
-    if (link->freed)
+    if (is_over(link))
         return;
+    link->failed = true;
     vp_watch_remove(&link->watch);
     link->ops->failed(link, reason, link->data);
 }
@@ -222,6 +246,17 @@ finish_mark(VpLink *link)
         g_clear_pointer(&link->marks, g_array_unref);
 }
 
+/* Nothing is written from now on; the next turn of the loop finds the socket at its end. What has
+ * come before can still be read. */
+static void
+break_off(VpLink *link)
+{
+    link->broken = true;
+    if (link->inbox.side == VP_INBOX_FROM_CLIENT)
+        link->doomed = true;
+    shutdown(link->fd, SHUT_RDWR);
+}
+
 /* Writes as much of @bytes as the socket takes now; returns how much. */
 static gsize
 write_some(VpLink *link, const guint8 *bytes, gsize n)
@@ -236,7 +271,7 @@ write_some(VpLink *link, const guint8 *bytes, gsize n)
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0 && errno != EAGAIN)
-            link->broken = true;
+            break_off(link);
         if (written <= 0)
             break;
         if (fd >= 0)
@@ -249,11 +284,23 @@ write_some(VpLink *link, const guint8 *bytes, gsize n)
     return done;
 }
 
+/* After something was written, or could not be. */
 static void
-shut_down_if_done(VpLink *link)
+finish_write(VpLink *link)
 {
+    if (link->broken) {
+        vp_buffer_clear(&link->out);
+        drop_marks(link);
+    }
     if (link->ending && link->out.len == 0)
         shutdown(link->fd, SHUT_WR);
+    update_watch(link);
+}
+
+static bool
+takes_frames(const VpLink *link)
+{
+    return !is_over(link) && !link->broken && !link->ending;
 }
 
 void
@@ -261,15 +308,15 @@ vp_link_send(VpLink *link, const guint8 *bytes, gsize n)
 {
     gsize done = 0;
 
-    if (link->freed || link->broken || link->ending)
+    if (!takes_frames(link))
         return;
     if (link->out.len == 0)
         done = write_some(link, bytes, n);
-    if (done < n && !link->broken)
+    if (done < n)
         vp_buffer_append(&link->out, bytes + done, n - done);
     if (vp_link_is_full(link))
         link->was_full = true;
-    update_watch(link);
+    finish_write(link);
 }
 
 void
@@ -278,7 +325,7 @@ vp_link_send_frame(VpLink *link, const VpFrame *frame)
     guint64 position = link->sent + link->out.len + frame->header.length;
     const guint8 zeros[VP_FRAME_FDS_MAX] = { 0 };
 
-    if (link->freed || link->broken || link->ending)
+    if (!takes_frames(link))
         return; /* the descriptors stay with the frame, whose inbox closes them */
     if (frame->header.nfds > 0 && !link->marks)
         link->marks = g_array_new(FALSE, FALSE, sizeof(VpFdMark));
@@ -295,17 +342,20 @@ vp_link_send_frame(VpLink *link, const VpFrame *frame)
 void
 vp_link_end(VpLink *link)
 {
-    if (link->freed || link->ending)
+    if (is_over(link) || link->ending)
         return;
     link->ending = true;
-    shut_down_if_done(link);
+    finish_write(link);
 }
 
 void
 vp_link_break(VpLink *link)
 {
-    link->broken = true;
-    update_watch(link);
+    if (is_over(link))
+        return;
+    break_off(link);
+    link->doomed = true;
+    finish_write(link);
 }
 
 static void
@@ -314,9 +364,8 @@ flush(VpLink *link)
     gsize done = write_some(link, vp_buffer_bytes(&link->out), link->out.len);
 
     vp_buffer_consume(&link->out, done);
-    shut_down_if_done(link);
-    update_watch(link);
-    if (link->was_full && !vp_link_is_full(link)) {
+    finish_write(link);
+    if (link->was_full && !link->broken && !vp_link_is_full(link)) {
         link->was_full = false;
         link->ops->drained(link, link->data);
     }
@@ -329,7 +378,7 @@ static void
 deliver(VpLink *link)
 {
     link->delivering = true;
-    while (!link->paused && !link->freed) {
+    while (!link->paused && !is_over(link)) {
         VpFrame frame = { 0 };
         VpFrameVerdict verdict = vp_inbox_next(&link->inbox, &frame);
 
@@ -350,7 +399,7 @@ deliver(VpLink *link)
 static void
 report_end(VpLink *link)
 {
-    if (!link->ended || link->end_reported || link->paused || link->freed)
+    if (!link->ended || link->end_reported || link->paused || is_over(link))
         return;
     link->end_reported = true;
     link->ops->ended(link, link->data);
@@ -399,12 +448,12 @@ read_and_deliver(VpLink *link)
     n = receive(link, fds, &nfds);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n < 0) {
-        fail(link, g_strerror(errno));
+    if (n == 0 || (n < 0 && errno == ECONNRESET && link->inbox.side == VP_INBOX_FROM_SERVER)) {
+        link->ended = true; /* ECONNRESET: it did not read all that it was sent; no matter now */
         return;
     }
-    if (n == 0) {
-        link->ended = true;
+    if (n < 0) {
+        fail(link, g_strerror(errno));
         return;
     }
     read_chunk_busy = true;
@@ -432,13 +481,13 @@ on_ready(VpWatch *watch G_GNUC_UNUSED, guint32 ready, gpointer data)
     VpLink *link = data;
 
     enter(link);
-    if (link->broken)
-        fail(link, "the peer does not take what is written");
-    else if (ready & (EPOLLOUT | EPOLLERR))
+    if (link->out.len > 0 && (ready & ~EPOLLIN))
         flush(link);
-    if (!link->freed && !link->paused && !link->ended && (ready & ~EPOLLOUT))
+    if (link->doomed)
+        fail(link, "the peer does not take what is written");
+    else if (wants_bytes(link) && (ready & ~EPOLLOUT))
         read_and_deliver(link);
-    else if (!link->freed && (ready & (EPOLLHUP | EPOLLERR)))
+    else if (!is_over(link) && (ready & (EPOLLHUP | EPOLLERR)))
         hang_up(link);
     report_end(link);
     update_watch(link);
@@ -455,7 +504,7 @@ vp_link_pause(VpLink *link)
 void
 vp_link_resume(VpLink *link)
 {
-    if (link->freed || !link->paused)
+    if (is_over(link) || !link->paused)
         return;
     link->paused = false;
     if (link->delivering)

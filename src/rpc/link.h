@@ -15,9 +15,10 @@ typedef enum VpLinkNext {
 
 typedef struct VpLinkOps {
     VpLinkNext (*frame)(VpLink *link, const VpFrame *frame, gpointer data);
-    /* What waited to be written is out, or below VP_LINK_HIGH_WATER again. */
+    /* The link was full and is not any more. */
     void (*drained)(VpLink *link, gpointer data);
-    /* The peer will send nothing more (it may still read). Comes once, after its last frame. */
+    /* The peer will send nothing more (it may still read). Comes once, after its last frame. From a
+     * server also when it takes nothing any more: all that it has sent has been delivered. */
     void (*ended)(VpLink *link, gpointer data);
     /* The connection is of no use any more; @reason for the log. Comes once; no call follows. */
     void (*failed)(VpLink *link, const char *reason, gpointer data);
@@ -50,11 +51,8 @@ void vp_link_send(VpLink *link, const guint8 *bytes, gsize n);
 /* Bytes that wait to be written. */
 gsize vp_link_waiting(const VpLink *link);
 
-static inline bool
-vp_link_is_full(const VpLink *link)
-{
-    return vp_link_waiting(link) > VP_LINK_HIGH_WATER;
-}
+/* Waits so much (bytes or descriptors) that nothing should be added? drained() tells the end of it. */
+bool vp_link_is_full(const VpLink *link);
 
 /* Tells the peer, once all is written, that nothing more will come. */
 void vp_link_end(VpLink *link);
