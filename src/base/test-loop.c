@@ -179,7 +179,7 @@ test_remove_others_in_batch(void)
     g_free(pipes);
 }
 
-/* --- a watch that is freed by another's callback ---------------------------- */
+/* --- a watch that is freed by another's callback ------------------------- */
 
 typedef struct VpPair {
     VpPipe *pipes[2]; /* the first to be called frees the other */
@@ -220,7 +220,7 @@ test_free_other_in_batch(void)
     }
 }
 
-/* --- a watch that is removed and used again within a batch ------------------ */
+/* --- a watch that is removed and used again within a batch --------------- */
 
 typedef struct VpReuse {
     VpLoop *loop;
@@ -284,7 +284,7 @@ test_many(void)
     }
 }
 
-/* --- timers ----------------------------------------------------------------- */
+/* --- timers -------------------------------------------------------------- */
 
 static gboolean
 count_down(gpointer data)

@@ -16,7 +16,7 @@
 
 #define FILES_MAX 64
 
-/* --- a stream of bytes, some with a descriptor ------------------------------ */
+/* --- a stream of bytes, some with a descriptor --------------------------- */
 
 typedef struct VpStream {
     GByteArray *bytes;
@@ -80,7 +80,7 @@ make_conversation(VpStream *stream)
     stream_add_frame(stream, VP_FRAME_MESSAGE, 6, 8, 0);
 }
 
-/* --- who reads it ------------------------------------------------------------ */
+/* --- who reads it -------------------------------------------------------- */
 
 typedef struct VpReader {
     VpInbox inbox;
@@ -209,7 +209,7 @@ assert_all_seen(const VpReader *reader)
         g_assert_true(g_array_index(reader->files, ino_t, i) == file_of(stream->files[i]));
 }
 
-/* --- splits ------------------------------------------------------------------ */
+/* --- splits -------------------------------------------------------------- */
 
 static void
 check_split(const VpStream *stream, VpInboxSide side, gsize chunk, gsize cut, guint hold_each)
@@ -269,7 +269,7 @@ test_returned_frames(void)
     stream_clear(&stream);
 }
 
-/* --- frames that stay while their reads go ------------------------------------ */
+/* --- frames that stay while their reads go ------------------------------- */
 
 /* Everything at once in one read, taken one frame at a time: the rest outlives the read. */
 static void
@@ -344,7 +344,7 @@ test_held_with_descriptors(void)
     g_assert_cmpuint(count_fds(), ==, open_fds);
 }
 
-/* --- descriptors where none belong -------------------------------------------- */
+/* --- descriptors where none belong --------------------------------------- */
 
 /* At every byte of a frame but those of its descriptors: closed, and the byte is data. For the
  * first byte that is so only from a client. */
@@ -453,7 +453,7 @@ test_stray_from_client(void)
     stream_clear(&stream);
 }
 
-/* --- descriptors that are missing or too many --------------------------------- */
+/* --- descriptors that are missing or too many ---------------------------- */
 
 /* The verdict on a frame with @nfds descriptors of which the one with number @bad is wrong: its
  * byte comes with @n files instead of one. */
@@ -538,7 +538,7 @@ test_most_descriptors(void)
     stream_clear(&stream);
 }
 
-/* --- lengths ------------------------------------------------------------------ */
+/* --- lengths ------------------------------------------------------------- */
 
 static void
 test_longest_frame(void)

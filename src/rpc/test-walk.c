@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-/* --- payloads ---------------------------------------------------------------- */
+/* --- payloads ------------------------------------------------------------ */
 
 static void
 add_bytes(GByteArray *out, const char *bytes, gsize len)
@@ -127,7 +127,7 @@ build(const char *layout, const char *xml, bool optional)
     return out;
 }
 
-/* --- the caller's function ---------------------------------------------------- */
+/* --- the caller's function ----------------------------------------------- */
 
 /* What it was called with, and what it does. */
 typedef struct VpScribe {
@@ -157,8 +157,8 @@ scribe(const char *xml, char **ret_xml, gpointer data, GError **error)
 
 /* Walks a copy of exactly the size. */
 static VpWalkVerdict
-walk(const char *layout, const guint8 *payload, gsize size, VpScribe *self, GByteArray **ret_payload,
-     GError **error)
+walk(const char *layout, const guint8 *payload, gsize size, VpScribe *self,
+     GByteArray **ret_payload, GError **error)
 {
     g_autofree guint8 *copy = g_malloc(MAX(size, 1));
 
@@ -167,7 +167,7 @@ walk(const char *layout, const guint8 *payload, gsize size, VpScribe *self, GByt
     return vp_walk_xml(layout, copy, size, scribe, self, ret_payload, error);
 }
 
-/* --- every layout -------------------------------------------------------------- */
+/* --- every layout -------------------------------------------------------- */
 
 /* All that intercept.c uses, and each letter alone. */
 static const char *const layouts[] = {
@@ -322,7 +322,7 @@ test_trailing_bytes(void)
     }
 }
 
-/* --- malformed payloads --------------------------------------------------------- */
+/* --- malformed payloads -------------------------------------------------- */
 
 static void
 test_every_truncation(void)
@@ -441,7 +441,7 @@ test_nul_inside(void)
     g_assert_cmpuint(self.calls, ==, 0);
 }
 
-/* --- limits ----------------------------------------------------------------------- */
+/* --- limits -------------------------------------------------------------- */
 
 static VpWalkVerdict
 walk_string_of(gsize size, VpScribe *self)
