@@ -489,6 +489,36 @@ test_growth(void)
     g_assert_null(none);
 }
 
+/* A message whose one XML grows by 4 bytes; so much comes behind it that it is @size bytes then. */
+static VpWalkVerdict
+walk_grown_message_of(gsize size, GError **error)
+{
+    g_autoptr(GByteArray) payload = build("X", "<d/>", true);
+    g_autoptr(GByteArray) out = NULL;
+    VpScribe self = { .answer = "<d></d>" };
+    VpWalkVerdict verdict = VP_WALK_UNCHANGED;
+
+    g_byte_array_set_size(payload, size - 4);
+    verdict = walk("X", payload->data, payload->len, &self, &out, error);
+    if (verdict == VP_WALK_CHANGED)
+        g_assert_cmpuint(out->len, ==, size);
+    return verdict;
+}
+
+/* Many documents, or what a future version puts behind them, can make a message too long. */
+static void
+test_growth_of_message(void)
+{
+    g_autoptr(GError) error = NULL;
+    gsize max = VP_FRAME_MAX - 32;
+
+    g_assert_cmpint(walk_grown_message_of(max, &error), ==, VP_WALK_CHANGED);
+    g_assert_no_error(error);
+    g_assert_cmpint(walk_grown_message_of(max + 1, &error), ==, VP_WALK_REFUSED);
+    g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
+    g_assert_nonnull(strstr(error->message, "33554405"));
+}
+
 static VpWalkVerdict
 walk_params_of(guint n, VpScribe *self)
 {
@@ -530,6 +560,7 @@ main(int argc, char **argv)
     g_test_add_func("/rpc/walk/nul-inside", test_nul_inside);
     g_test_add_func("/rpc/walk/longest-string", test_longest_string);
     g_test_add_func("/rpc/walk/growth", test_growth);
+    g_test_add_func("/rpc/walk/growth-of-message", test_growth_of_message);
     g_test_add_func("/rpc/walk/most-params", test_most_params);
     return g_test_run();
 }

@@ -24,6 +24,9 @@ const char *const vp_walk_xml_params[] = {
     NULL,
 };
 
+/* What a frame of any type has room for. */
+#define PAYLOAD_MAX (VP_FRAME_MAX - VP_FRAME_MIN - 4)
+
 typedef struct VpWalk {
     const guint8 *payload;
     gsize size;
@@ -60,56 +63,79 @@ padded(guint32 n)
     return ((gsize)n + 3) & ~(gsize)3;
 }
 
-static VpWalkVerdict
-skip_bytes(VpWalk *walk)
+/* Goes past bytes with their length in front. */
+static bool
+get_bytes(VpWalk *walk, const guint8 **ret_bytes, guint32 *ret_len)
 {
     guint32 len = 0;
 
-    return get_word(walk, &len) ? skip(walk, padded(len)) : VP_WALK_MALFORMED;
+    if (!get_word(walk, &len) || len > walk->size - walk->at ||
+        padded(len) > walk->size - walk->at)
+        return false;
+    *ret_bytes = walk->payload + walk->at;
+    *ret_len = len;
+    walk->at += padded(len);
+    return true;
 }
 
-/* Puts @xml in the place of the string whose length word is at @start and which ends at walk->at. */
-static void
-replace_string(VpWalk *walk, gsize start, const char *xml, gsize len)
+static VpWalkVerdict
+skip_bytes(VpWalk *walk)
+{
+    const guint8 *bytes = NULL;
+    guint32 len = 0;
+
+    return get_bytes(walk, &bytes, &len) ? VP_WALK_UNCHANGED : VP_WALK_MALFORMED;
+}
+
+static VpWalkVerdict
+refuse_size(VpWalk *walk, const char *what, gsize size, guint max)
+{
+    g_set_error(walk->error, VP_ERROR, VP_ERROR_LIMIT,
+                "%s grows to %" G_GSIZE_FORMAT " bytes, more than the %u that libvirt's protocol "
+                "carries", what, size, max);
+    return VP_WALK_REFUSED;
+}
+
+/* Puts @xml in the place of the string whose length word is at @start and that ends at walk->at. */
+static VpWalkVerdict
+replace_string(VpWalk *walk, gsize start, const char *xml)
 {
     const guint8 zeros[4] = { 0 };
+    gsize len = strlen(xml);
+    gsize total = 0;
 
+    if (len > VP_XDR_STRING_MAX)
+        return refuse_size(walk, "the domain XML", len, VP_XDR_STRING_MAX);
     if (!walk->out)
         walk->out = g_byte_array_new();
+    total = walk->out->len + (start - walk->copied) + 4 + padded(len) + (walk->size - walk->at);
+    if (total > PAYLOAD_MAX)
+        return refuse_size(walk, "the message", total, PAYLOAD_MAX);
     g_byte_array_append(walk->out, walk->payload + walk->copied, start - walk->copied);
     vp_append_u32(walk->out, len);
     g_byte_array_append(walk->out, (const guint8 *)xml, len);
     g_byte_array_append(walk->out, zeros, padded(len) - len);
     walk->copied = walk->at;
+    return VP_WALK_UNCHANGED;
 }
 
 static VpWalkVerdict
 walk_xml_string(VpWalk *walk)
 {
     gsize start = walk->at;
+    const guint8 *bytes = NULL;
     guint32 len = 0;
     g_autofree char *xml = NULL;
     g_autofree char *changed = NULL;
 
-    if (!get_word(walk, &len) || len > VP_XDR_STRING_MAX || padded(len) > walk->size - walk->at)
+    if (!get_bytes(walk, &bytes, &len) || len > VP_XDR_STRING_MAX)
         return VP_WALK_MALFORMED;
-    xml = g_strndup((const char *)walk->payload + walk->at, len);
-    walk->at += padded(len);
+    xml = g_strndup((const char *)bytes, len);
     if (strlen(xml) != len)
         return VP_WALK_UNCHANGED; /* a NUL inside: not XML, and not ours to judge */
     if (!walk->func(xml, &changed, walk->data, walk->error))
         return VP_WALK_REFUSED;
-    if (!changed)
-        return VP_WALK_UNCHANGED;
-    len = strlen(changed);
-    if (len > VP_XDR_STRING_MAX) {
-        g_set_error(walk->error, VP_ERROR, VP_ERROR_LIMIT,
-                    "the domain XML grows to %u bytes, more than the %u that libvirt's protocol "
-                    "carries", len, VP_XDR_STRING_MAX);
-        return VP_WALK_REFUSED;
-    }
-    replace_string(walk, start, changed, len);
-    return VP_WALK_UNCHANGED;
+    return changed ? replace_string(walk, start, changed) : VP_WALK_UNCHANGED;
 }
 
 static VpWalkVerdict
@@ -134,12 +160,11 @@ static VpWalkVerdict
 walk_param(VpWalk *walk)
 {
     static const guint8 value_sizes[] = { 0, 4, 4, 8, 8, 8, 4 };
-    const guint8 *name = walk->payload + walk->at + 4;
+    const guint8 *name = NULL;
     guint32 name_len = 0;
     guint32 type = 0;
 
-    if (!get_word(walk, &name_len) || skip(walk, padded(name_len)) != VP_WALK_UNCHANGED ||
-        !get_word(walk, &type))
+    if (!get_bytes(walk, &name, &name_len) || !get_word(walk, &type))
         return VP_WALK_MALFORMED;
     if (type == 7)
         return is_xml_param(name, name_len) ? walk_xml_string(walk) : skip_bytes(walk);

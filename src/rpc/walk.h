@@ -26,8 +26,9 @@ typedef enum VpWalkVerdict {
     VP_WALK_UNCHANGED, /* the payload can go on as it is */
     VP_WALK_CHANGED,   /* *ret_payload takes its place */
     VP_WALK_MALFORMED, /* does not fit the layout; whoever decodes it will say so */
-    VP_WALK_REFUSED,   /* the function refused, or an XML outgrew the wire's strings: @error */
+    VP_WALK_REFUSED,   /* the function refused, or what it made outgrew libvirt's limits: @error */
 } VpWalkVerdict;
 
+/* A changed payload fits into a frame of any type. */
 VpWalkVerdict vp_walk_xml(const char *layout, const guint8 *payload, gsize size, VpWalkFunc func,
                           gpointer data, GByteArray **ret_payload, GError **error);
