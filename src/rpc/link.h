@@ -10,7 +10,7 @@ typedef struct VpLink VpLink;
 /* What the owner made of a frame. */
 typedef enum VpLinkNext {
     VP_LINK_TAKEN, /* go on with the next one */
-    VP_LINK_HELD,  /* not now: the frame comes again after vp_link_resume(); nothing is read till then */
+    VP_LINK_HELD,  /* not now: it comes again after vp_link_resume(); nothing is read till then */
 } VpLinkNext;
 
 typedef struct VpLinkOps {
@@ -51,7 +51,7 @@ void vp_link_send(VpLink *link, const guint8 *bytes, gsize n);
 /* Bytes that wait to be written. */
 gsize vp_link_waiting(const VpLink *link);
 
-/* Waits so much (bytes or descriptors) that nothing should be added? drained() tells the end of it. */
+/* Do so many bytes or descriptors wait that nothing should be added? drained() tells the end. */
 bool vp_link_is_full(const VpLink *link);
 
 /* Tells the peer, once all is written, that nothing more will come. */

@@ -7,7 +7,7 @@
 #include "rpc/frame.h"
 
 /*
- * Between rpcgen's structures and bytes. (Not called xdr.h, which would hide libtirpc's <rpc/xdr.h>.)
+ * Between rpcgen's structures and bytes. (Not called xdr.h, which would hide libtirpc's header.)
  * @func is the generated xdr_... function of *object.
  */
 
