@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The figures: what is run for each, and what it is held against."""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+from dataclasses import dataclass
+
+import lab
+from harness import rpc, xdr
+from report import Check, Figure
+
+RAW, VIRTPASSD, LIBVIRTD = "raw QMP", "virtpassd", "libvirtd"
+
+# In-band commands that QEMU takes ahead on one monitor.
+IN_FLIGHT = 8
+
+# Features that a stock client with an event loop asks about, before and after OPEN.
+FEATURES_BEFORE, FEATURES_AFTER = (10,), (14, 15)
+
+MICROSECONDS, RATE, KIB = "µs", "calls/s", "KiB"
+
+
+@dataclass
+class Settings:
+    repetitions: int = 9
+    burst_ms: int = 300
+    warmup_ms: int = 30
+    starts: int = 5           # of virtpassd, for the attach time
+    clients: int = 16
+    guests: int = 16
+    count: int = 1000         # of idle clients, and of sessions
+
+    def quick(self):
+        self.repetitions, self.burst_ms, self.warmup_ms = 5, 80, 10
+        return self
+
+
+@dataclass
+class Bench:
+    """What all figures need."""
+    root: str                 # the run's own directory
+    programs: str             # directory of load and scripted
+    settings: Settings
+    real: lab.RealLab = None
+
+    def load(self, targets, burst_factor=1, repetitions=None):
+        """Runs the load generator. {target: [result of each burst]}."""
+        settings = self.settings
+        plan = {"plan": {"repetitions": repetitions or settings.repetitions,
+                         "burst_ms": settings.burst_ms * burst_factor,
+                         "warmup_ms": settings.warmup_ms * burst_factor},
+                **targets}
+        path = os.path.join(self.root, "plan")
+        with open(path, "w", encoding="utf-8") as file:
+            for group, keys in plan.items():
+                file.write(f"[{group}]\n")
+                file.writelines(f"{key}={value}\n" for key, value in keys.items())
+        result = subprocess.run([os.path.join(self.programs, "load"), path], check=False,
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if result.returncode != 0:
+            raise RuntimeError(result.stderr.strip())
+        bursts = [json.loads(line) for line in result.stdout.splitlines()]
+        return {name: [burst for burst in bursts if burst["target"] == name] for name in targets}
+
+    def raw(self, command, guests=1, clients=1, depth=1):
+        return {"protocol": "qmp", "clients": clients, "depth": depth, "command": command,
+                "sockets": "".join(item.raw + ";" for item in self.real.guests[:guests])}
+
+    def rpc(self, daemon, command=None, guests=1, clients=1):
+        """Without a command: virDomainGetInfo."""
+        target = {"protocol": "rpc", "clients": clients, "depth": 1, "sockets": daemon.sock,
+                  "uuids": "".join(item.uuid + ";" for item in self.real.guests[:guests])}
+        return {**target, "command": command} if command else target
+
+    def three(self, command, **more):
+        """The same command on the three ways to a guest."""
+        return {RAW: self.raw(command, **more),
+                VIRTPASSD: self.rpc(self.real.virtpassd, command, **more),
+                LIBVIRTD: self.rpc(self.real.libvirtd, command, **more)}
+
+
+# --- comparing --------------------------------------------------------------
+
+def medians(samples, key):
+    return {name: statistics.median(burst[key] for burst in bursts)
+            for name, bursts in samples.items()}
+
+
+def ratios(samples, key, above, below):
+    """Of the bursts of each repetition: they were run one after the other."""
+    return [a[key] / b[key] for a, b in zip(samples[above], samples[below])]
+
+
+def latency_figures(title, samples, checks):
+    """p50 with what it is held against, then the least and p99."""
+    shown = checks[0]
+    figures = [Figure(f"{title}: p50", MICROSECONDS, medians(samples, "p50"), checks, samples)]
+    for key in ("min", "p99"):
+        found = ratios(samples, key, shown.above, shown.below)
+        figures.append(Figure(f"  {key}", MICROSECONDS, medians(samples, key),
+                              [Check(shown.text, found, above=shown.above, below=shown.below)]))
+    return figures
+
+
+def against_raw(samples, key="p50", at_most=None):
+    return Check("{:.2f} x raw", ratios(samples, key, VIRTPASSD, RAW), at_most=at_most,
+                 above=VIRTPASSD, below=RAW)
+
+
+def faster_than_libvirtd(samples, at_least=None):
+    return Check("libvirtd {:.1f} x", ratios(samples, "p50", LIBVIRTD, VIRTPASSD),
+                 at_least=at_least, above=LIBVIRTD, below=VIRTPASSD)
+
+
+# --- with a real libvirtd ---------------------------------------------------
+
+def round_trip(bench):
+    samples = bench.load(bench.three(lab.QUERY_STATUS))
+    return latency_figures("query-status, one client", samples,
+                           [against_raw(samples, at_most=1.3),
+                            faster_than_libvirtd(samples, at_least=2)])
+
+
+def long_reply(bench):
+    """QEMU itself takes most of the time, so there is not much to win over libvirtd."""
+    samples = bench.load(bench.three(lab.QUERY_SCHEMA), burst_factor=2)
+    return latency_figures("query-qmp-schema, one client", samples,
+                           [against_raw(samples, at_most=1.3), faster_than_libvirtd(samples)])
+
+
+def throughput(bench, title, targets, at_least):
+    samples = bench.load(targets)
+    of_raw = [100 * ratio for ratio in ratios(samples, "rate", VIRTPASSD, RAW)]
+    of_libvirtd = ratios(samples, "rate", VIRTPASSD, LIBVIRTD)
+    return [Figure(title, RATE, medians(samples, "rate"),
+                   [Check("{:.0f} % of raw", of_raw, at_least=at_least, above=VIRTPASSD,
+                          below=RAW),
+                    Check("{:.1f} x libvirtd's", of_libvirtd, above=VIRTPASSD, below=LIBVIRTD)],
+                   samples)]
+
+
+def many_on_one(bench):
+    clients = bench.settings.clients
+    targets = bench.three(lab.QUERY_STATUS, clients=clients)
+    targets[RAW] = bench.raw(lab.QUERY_STATUS, depth=IN_FLIGHT)
+    return throughput(bench, f"{clients} clients, one domain (raw: one, {IN_FLIGHT} in flight)",
+                      targets, at_least=90)
+
+
+def many_on_many(bench):
+    """Raw: a connection for each domain, since a monitor serves one."""
+    clients, guests = bench.settings.clients, len(bench.real.guests)
+    targets = bench.three(lab.QUERY_STATUS, clients=clients, guests=guests)
+    targets[RAW] = bench.raw(lab.QUERY_STATUS, clients=guests, guests=guests)
+    return throughput(bench, f"{clients} clients, {guests} domains (raw: one for each)",
+                      targets, at_least=None)
+
+
+def forwarded(bench):
+    real = bench.real
+    samples = bench.load({VIRTPASSD: bench.rpc(real.virtpassd),
+                          LIBVIRTD: bench.rpc(real.libvirtd)})
+    check = Check("{:.2f} x direct", ratios(samples, "p50", VIRTPASSD, LIBVIRTD), at_most=1.15,
+                  above=VIRTPASSD, below=LIBVIRTD)
+    return latency_figures("virDomainGetInfo, forwarded", samples, [check])
+
+
+def cost(bench):
+    """Where the time of a query-status goes: CPU time and context switches of each process."""
+    processes = bench.real.processes()
+    figures = []
+    for way, target in bench.three(lab.QUERY_STATUS).items():
+        before = {name: (lab.cpu_seconds(pid), lab.switches(pid))
+                  for name, pid in processes.items()}
+        sent = bench.load({way: target}, repetitions=1)[way][0]["sent"]
+        for name, pid in processes.items():
+            cpu = (lab.cpu_seconds(pid) - before[name][0]) * 1e6 / sent
+            switched = (lab.switches(pid) - before[name][1]) / sent
+            figures.append((way, name, cpu, switched))
+    return cost_figures(figures)
+
+
+def cost_figures(measured):
+    """A row for each process and what it spends, a column for each way."""
+    rows = []
+    for title, unit, column in (("CPU", MICROSECONDS, 2), ("context switches", "", 3)):
+        for name in dict.fromkeys(entry[1] for entry in measured):
+            values = {entry[0]: entry[column] for entry in measured if entry[1] == name}
+            rows.append(Figure(f"{title} of {name} for one query-status", unit, values))
+    return rows
+
+
+# --- with a scripted one ----------------------------------------------------
+
+def idle_client(path):
+    """A stock client with an event loop, after its connection is open."""
+    client = rpc.Client(path)
+    client.auth()
+    for feature in FEATURES_BEFORE:
+        client.call(rpc.SUPPORTS_FEATURE, xdr.i32(feature))
+    client.open(lab.URI)
+    for feature in FEATURES_AFTER:
+        client.call(rpc.SUPPORTS_FEATURE, xdr.i32(feature))
+    return client
+
+
+def per_item(title, before, after, count, at_most=None):
+    """Growth of the process for each of so many; what is shared with others counts in part."""
+    grown = {key: (after[key] - before[key]) / count for key in ("Rss", "Pss", "Pss_Anon")}
+    check = [Check("{:.1f} KiB", [grown["Pss"]], at_most=at_most)] if at_most else []
+    return Figure(title, KIB, {VIRTPASSD: grown["Pss"]}, check, grown)
+
+
+def scripted_lab(bench, sessions):
+    return lab.ScriptedLab(bench.root, os.path.join(bench.programs, "scripted"), bench.real,
+                           sessions)
+
+
+def empty(bench):
+    """Memory of a virtpassd that has nothing to do, and what idle clients add to it."""
+    count = bench.settings.count
+    without = scripted_lab(bench, 0)
+    without.start()
+    base = lab.memory(without.virtpassd.pid)
+    clients = [idle_client(without.virtpassd.sock) for _ in range(count)]
+    after = lab.memory(without.virtpassd.pid)
+    for client in clients:
+        client.close()
+    without.stop()
+    return base, [Figure("memory of virtpassd alone", KIB, {VIRTPASSD: base["Pss"]},
+                         samples=base),
+                  per_item(f"memory per idle client, of {count}", base, after, count, 24)]
+
+
+def attach(bench, full):
+    """From starting virtpassd to the last session's being ready."""
+    seconds = []
+    for start in range(bench.settings.starts):
+        if start:
+            full.end()
+        seconds.append(full.start())
+    check = Check("{:.2f} s", seconds, at_most=2)
+    return Figure(f"attaching {full.sessions} sessions after a start", "s",
+                  {VIRTPASSD: statistics.median(seconds)}, [check], seconds)
+
+
+def sessions(bench, base):
+    count = bench.settings.count
+    full = scripted_lab(bench, count)
+    attached = attach(bench, full)
+    before = lab.memory(full.virtpassd.pid)
+    clients = [idle_client(full.virtpassd.sock) for _ in range(count)]
+    for client, uuid in zip(clients, full.uuids()):
+        client.monitor(("", uuid), lab.QUERY_STATUS)
+    after = lab.memory(full.virtpassd.pid)
+    for client in clients:
+        client.close()
+    full.stop()
+    return [per_item(f"memory per idle session, of {count}", base, before, count, 24),
+            per_item("memory per client that has used a session", before, after, count),
+            attached]
+
+
+def scripted(bench):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    base, figures = empty(bench)
+    return figures + sessions(bench, base)
+
+
+def measure(bench, progress):
+    """All figures, in the order in which they are shown."""
+    figures = []
+    bench.real = lab.RealLab(bench.settings.guests)
+    for step in (round_trip, long_reply, many_on_one, many_on_many, forwarded, cost, scripted):
+        progress(step.__name__.replace("_", " "))
+        figures += step(bench)
+    bench.real.stop()
+    return figures

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The command `benchmarks/run`: that it works and shows every figure.
+
+What the figures are is no test's business: they depend on the machine and on what else it does.
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import tempfile
+import unittest
+
+from harness import leaks, limits, proctree
+from harness.process import Process, base_environment, run
+
+HERE = pathlib.Path(__file__).resolve().parent
+BUILD = os.environ["VIRTPASS_BENCH_BUILD"]
+COMMAND = [str(HERE / "run"), "--quick", "--build", BUILD,
+           "--repetitions", "2", "--guests", "2", "--count", "20"]
+
+# It starts a libvirtd, which may have to ask QEMU what it can.
+RUN_SECONDS = 150
+
+RAW, VIRTPASSD, LIBVIRTD = "raw QMP", "virtpassd", "libvirtd"
+THREE = {RAW, VIRTPASSD, LIBVIRTD}
+
+# Each figure: which ways it shows, and how many targets.
+FIGURES = {
+    "query-status, one client: p50": (THREE, 2),
+    "query-qmp-schema, one client: p50": (THREE, 1),
+    "16 clients, one domain (raw: one, 8 in flight)": (THREE, 1),
+    "16 clients, 2 domains (raw: one for each)": (THREE, 0),
+    "virDomainGetInfo, forwarded: p50": ({VIRTPASSD, LIBVIRTD}, 1),
+    "CPU of QEMU for one query-status": (THREE, 0),
+    "CPU of virtpassd for one query-status": (THREE, 0),
+    "CPU of libvirtd for one query-status": (THREE, 0),
+    "memory of virtpassd alone": ({VIRTPASSD}, 0),
+    "memory per idle client, of 20": ({VIRTPASSD}, 1),
+    "memory per idle session, of 20": ({VIRTPASSD}, 1),
+    "memory per client that has used a session": ({VIRTPASSD}, 0),
+    "attaching 20 sessions after a start": ({VIRTPASSD}, 1),
+}
+
+
+def environment():
+    kept = {name: value for name, value in os.environ.items() if name.startswith("VIRTPASS_TEST_")}
+    return base_environment(HOME="/", **kept)
+
+
+class Run(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with tempfile.NamedTemporaryFile(dir=leaks.root()) as file:
+            cls.result = run([*COMMAND, "--json", file.name], env=environment(),
+                             timeout=RUN_SECONDS)
+            assert cls.result.returncode == 0, cls.result.stderr
+            cls.document = json.load(file)
+        cls.figures = {figure["title"]: figure for figure in cls.document["figures"]}
+
+    def test_every_figure_is_measured(self):
+        for title, (ways, _) in FIGURES.items():
+            with self.subTest(title):
+                medians = self.figures[title]["medians"]
+                self.assertEqual(set(medians), ways)
+                if not title.startswith("CPU") and "memory" not in title:
+                    self.assertGreater(min(medians.values()), 0)
+
+    def test_targets_are_told_and_judged(self):
+        for title, (_, count) in FIGURES.items():
+            with self.subTest(title):
+                aims = [check for check in self.figures[title]["checks"] if check["target"]]
+                self.assertEqual(len(aims), count)
+                for check in aims:
+                    sign, limit = check["target"].split()
+                    kept = {"<=": check["value"] <= float(limit),
+                            ">=": check["value"] >= float(limit)}[sign]
+                    self.assertIs(check["met"], kept)
+
+    def test_every_repetition_is_in_the_json(self):
+        samples = self.figures["query-status, one client: p50"]["samples"]
+        for way in THREE:
+            self.assertEqual([burst["repetition"] for burst in samples[way]], [0, 1])
+            for burst in samples[way]:
+                self.assertLessEqual(burst["min"], burst["p50"])
+                self.assertLessEqual(burst["p50"], burst["p99"])
+                self.assertLessEqual(burst["calls"], burst["sent"])
+
+    def test_the_table_has_a_line_for_every_figure(self):
+        lines = self.result.stdout.splitlines()
+        for title, (_, count) in FIGURES.items():
+            with self.subTest(title):
+                line, = (line for line in lines if line.startswith(title))
+                if count:
+                    self.assertRegex(line, r"[<>]= [\d.]+ +(yes|NO)$")
+
+    def test_the_machine_is_told(self):
+        self.assertRegex(self.result.stdout, r"\d+ processors")
+        self.assertRegex(self.result.stdout, r"load average [\d.]+ before, [\d.]+ after")
+
+
+class Interrupted(unittest.TestCase):
+    def directory(self):
+        """Of the run, as soon as something works in it."""
+        for pid in proctree.descendants(leaks.supervisor()):
+            found = re.search(r"/dev/shm/vpb-[^/ ]+", proctree.command_line(pid))
+            if found and "virtpassd-sock" not in found[0]:
+                return found[0]
+        return None
+
+    @limits.limit(RUN_SECONDS)
+    def test_it_ends_all_that_it_started(self):
+        log = os.path.join(leaks.root(), "log")
+        process = Process(COMMAND, log, env=environment())
+        directory = limits.poll_until(self.directory, "a daemon runs", RUN_SECONDS)
+        process.signal(signal.SIGTERM)
+        self.assertEqual(process.wait(), 128 + signal.SIGTERM)
+        os.unlink(log)
+        self.assertFalse(os.path.exists(directory))
+
+
+if __name__ == "__main__":
+    unittest.main()
