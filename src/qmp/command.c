@@ -6,7 +6,8 @@
  * The client's "id" is taken out and kept, byte for byte; ours is put in front when the command is
  * sent. White space outside of strings is left out: QEMU reads a monitor one byte for each turn of
  * its loop, which takes 3 microseconds or more, so that a byte costs more than all that is done
- * here. For the same reason the ids are short and a line ends with LF alone.
+ * here. For the same reason our ids are short, are left out where they can be (mux.c), and a line
+ * ends with LF alone.
  *
  * Whether QEMU will run a command out of band matters for who an answer without "id" belongs to:
  * such answers come for what QEMU could not parse, in the order of the in-band commands, and a
@@ -38,13 +39,13 @@ vp_qmp_command_free(VpQmpCommand *command)
 }
 
 static VpQmpCommand *
-new_command(VpQmpRole role, bool tagged)
+new_command(VpQmpRole role, bool object)
 {
     VpQmpCommand *command = g_new0(VpQmpCommand, 1);
 
     command->link.data = command;
     command->role = role;
-    command->tagged = tagged;
+    command->object = object;
     return command;
 }
 
@@ -123,6 +124,7 @@ read_object(VpQmpCommand *command, VpJsonSlice object, bool doubtful)
         command->client_id = g_strndup(id.text, id.size);
         command->client_id_size = id.size;
     }
+    command->plain = !id.text && !members.exec_oob.value.text && !doubtful;
     command->oob_wanted = members.exec_oob.value.text && !members.execute.value.text && !doubtful;
     command->claims_fd = vp_json_string_is(members.execute.value, "getfd") ||
                          vp_json_string_is(members.execute.value, "add-fd");
@@ -141,7 +143,7 @@ vp_qmp_command_parse(const char *json, gsize size, const int *fds, guint n_fds,
     if (!keep_fds(command, fds, n_fds))
         return VP_QMP_TOO_MANY_FDS;
     command->text = g_string_sized_new(facts.value.size + 1);
-    if (command->tagged)
+    if (command->object)
         read_object(command, facts.value, facts.doubtful);
     else
         vp_json_append_compact(command->text, facts.value.text, facts.value.size);

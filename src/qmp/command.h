@@ -23,8 +23,11 @@ typedef struct VpQmpCommand {
     VpQmpQueue *queue;   /* NULL: freed, or a command of our own */
     VpQmpReplyFunc func; /* NULL: nobody wants to know */
     gpointer data;       /* for @func */
-    GString *text;       /* what is sent. Of an object without its '{': id and bracket come first */
-    bool tagged;         /* is an object and gets an id of ours */
+    GString *text;       /* what is sent. Of an object without its '{': bracket and id come first */
+    bool object;         /* can carry an id of ours */
+    bool plain;          /* an object that needs none: no "id" of the client, no "exec-oob", and
+                          * nothing that QEMU may refuse to parse */
+    bool tagged;         /* was sent with one, @id */
     bool oob_wanted;     /* goes out of band where the session can do that */
     bool claims_fd;      /* getfd or add-fd: takes one descriptor if it succeeds */
     VpQmpRole role;
@@ -32,7 +35,7 @@ typedef struct VpQmpCommand {
     gsize client_id_size;
     int *fds;            /* owned; NULL when they have been sent */
     guint n_fds;         /* that it came with */
-    guint id;            /* ours, while it is in flight */
+    guint id;            /* ours, if @tagged */
     gint64 sent;         /* when, monotonic microseconds */
 } VpQmpCommand;
 

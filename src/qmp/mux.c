@@ -4,16 +4,23 @@
  * Who may send next, and whose reply is this?
  *
  * A command is in one list at a time: waiting in its queue, or in flight. In-band commands are
- * answered in order, so their list is a FIFO; a reply is found by its id, and one without an id,
- * which is QEMU's answer to what it could not parse, belongs to the head of the FIFO.
+ * answered in order, so their list is a FIFO; a reply is found by its id, and one without an id
+ * belongs to the head of the FIFO. Such a one is QEMU's answer to what it could not parse, or the
+ * answer to a command that was sent without an id: a plain command that is alone does not need
+ * one, and the seven bytes would make its round trip a tenth longer (see command.c).
+ *
+ * Should QEMU ever answer one message twice, which it does for broken JSON that we never send, no
+ * two users' replies may be out of step from then on. So after an error without id, which may be
+ * the first of two, and after a reply to nobody, commands carry ids until one of these has come
+ * back.
  *
  * Queues take turns, a command each; a queue is in the list of turns if and only if it has
  * commands waiting. The two bands are separate: out-of-band commands overtake. Nothing is sent
  * while a part of the last message waits for room in the socket, so memory is held for commands
  * in their queues, which are limited, and for one message.
  *
- * Our ids are short, see command.c, and therefore used again and again: 0 to 9 in-band, 10 to 99
- * out of band, in turn, never one that is in flight.
+ * Our ids are short and therefore used again and again: 0 to 9 in-band, 10 to 99 out of band, in
+ * turn, never one that is in flight.
  *
  * Descriptors. QEMU keeps those it received until a command claims one, and gives them to any. A
  * command that comes with some is therefore exclusive: it is sent when nothing else is in flight,
@@ -70,6 +77,7 @@ vp_qmp_mux_open(VpQmpMux *mux, bool oob)
 {
     mux->open = true;
     mux->oob = oob;
+    mux->in_step = true;
     mux->exclusive = false;
 }
 
@@ -144,6 +152,20 @@ new_id(VpQmpMux *mux, VpQmpBand band)
     return id;
 }
 
+/* The beginning of an object, with our id unless it can do without. */
+static gsize
+begin_object(VpQmpMux *mux, VpQmpCommand *command, VpQmpBand band, char *head, gsize size)
+{
+    bool alone = g_queue_is_empty(&mux->in_flight[VP_QMP_IN_BAND]);
+    bool empty = command->text->str[0] == '}';
+
+    command->tagged = !(command->plain && alone && mux->in_step);
+    if (!command->tagged)
+        return snprintf(head, size, "{");
+    command->id = new_id(mux, band);
+    return snprintf(head, size, "{\"id\":%u%s", command->id, empty ? "" : ",");
+}
+
 static void
 transmit(VpQmpMux *mux, VpQmpCommand *command, VpQmpBand band)
 {
@@ -153,11 +175,8 @@ transmit(VpQmpMux *mux, VpQmpCommand *command, VpQmpBand band)
         { .iov_base = command->text->str, .iov_len = command->text->len },
     };
 
-    if (command->tagged) {
-        command->id = new_id(mux, band);
-        parts[0].iov_len = snprintf(head, sizeof(head), "{\"id\":%u%s", command->id,
-                                    command->text->str[0] == '}' ? "" : ",");
-    }
+    if (command->object)
+        parts[0].iov_len = begin_object(mux, command, band, head, sizeof(head));
     command->sent = g_get_monotonic_time();
     g_queue_push_tail_link(&mux->in_flight[band], &command->link);
     count(mux, band, 1);
@@ -226,23 +245,40 @@ vp_qmp_mux_pump(VpQmpMux *mux)
 }
 
 static VpQmpCommand *
-find(VpQmpMux *mux, const VpQmpEnvelope *envelope, VpQmpBand *ret_band)
+find_by_id(VpQmpMux *mux, guint id, VpQmpBand *ret_band)
 {
-    int id = vp_qmp_envelope_own_id(envelope);
-
-    *ret_band = VP_QMP_IN_BAND;
-    if (!envelope->id.text && envelope->kind == VP_QMP_FAILURE)
-        return g_queue_peek_head(&mux->in_flight[VP_QMP_IN_BAND]);
-    for (VpQmpBand band = 0; id >= 0 && band < VP_QMP_BANDS; band++) {
+    for (VpQmpBand band = 0; band < VP_QMP_BANDS; band++) {
         for (GList *l = mux->in_flight[band].head; l; l = l->next) {
             VpQmpCommand *command = l->data;
 
             *ret_band = band;
-            if (command->tagged && command->id == (guint)id)
+            if (command->tagged && command->id == id)
                 return command;
         }
     }
     return NULL;
+}
+
+/* Whose reply it is. */
+static VpQmpCommand *
+find(VpQmpMux *mux, const VpQmpEnvelope *envelope, VpQmpBand *ret_band)
+{
+    VpQmpCommand *command = NULL;
+    int id = vp_qmp_envelope_own_id(envelope);
+
+    if (envelope->id.text) {
+        command = id >= 0 ? find_by_id(mux, id, ret_band) : NULL;
+        mux->in_step = command != NULL;
+        return command;
+    }
+    *ret_band = VP_QMP_IN_BAND;
+    command = g_queue_peek_head(&mux->in_flight[VP_QMP_IN_BAND]);
+    /* Of what carried an id only an error can come back without. */
+    if (command && envelope->kind == VP_QMP_RETURN && command->tagged)
+        command = NULL;
+    if (!command || envelope->kind == VP_QMP_FAILURE)
+        mux->in_step = false;
+    return command;
 }
 
 /* After the reply to a command that had the monitor for itself: what has to follow before others

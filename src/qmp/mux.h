@@ -11,6 +11,7 @@ typedef struct VpQmpMux {
     VpQmpStats *stats;               /* the session's */
     bool open;                       /* commands are accepted and sent */
     bool oob;                        /* QEMU takes commands out of band */
+    bool in_step;                    /* no reply has given cause to doubt whose the next one is */
     bool exclusive;                  /* one that came with descriptors has the monitor for itself */
     guint probes;                    /* sent since the last exclusive command of a user */
     guint last_id[VP_QMP_BANDS];     /* given out last, counted within the band */

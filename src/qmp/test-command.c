@@ -29,7 +29,7 @@ test_text(void)
         const char *json;
         const char *text;
         const char *id;
-        bool tagged;
+        bool object;
     } cases[] = {
         { "{\"execute\":\"stop\"}", "\"execute\":\"stop\"}\n", NULL, true },
         { " {\n \"execute\" : \"x y\" }\r\n", "\"execute\":\"x y\"}\n", NULL, true },
@@ -53,7 +53,7 @@ test_text(void)
         g_assert_cmpstr(command->text->str, ==, cases[i].text);
         g_assert_cmpstr(command->client_id, ==, cases[i].id);
         g_assert_cmpuint(command->client_id_size, ==, cases[i].id ? strlen(cases[i].id) : 0);
-        g_assert_true(command->tagged == cases[i].tagged);
+        g_assert_true(command->object == cases[i].object);
     }
 }
 
@@ -64,19 +64,22 @@ test_kind(void)
         const char *json;
         bool oob;
         bool claims;
+        bool plain;
     } cases[] = {
-        { "{\"exec-oob\": \"query-yank\"}", true, false },
-        { "{\"exec-oob\": \"getfd\"}", true, false },
-        { "{\"ex\\u0065c-oob\": 5}", true, false },
-        { "{\"exec-oob\": \"a\", \"execute\": \"b\"}", false, false },
-        { "{\"exec-oob\": \"yank\", \"arguments\": {\"x\": \"\\ud800\"}}", false, false },
-        { "{\"exec-oob\": \"yank\", \"id\": \"\xc0\x80\"}", false, false },
-        { "{\"arguments\": {\"exec-oob\": 1}}", false, false },
-        { "[{\"exec-oob\": 1}]", false, false },
-        { "{\"execute\": \"getfd\"}", false, true },
-        { "{\"execute\": \"\\u0061dd-fd\"}", false, true },
-        { "{\"execute\": \"closefd\"}", false, false },
-        { "{\"execute\": \"stop\", \"arguments\": {\"execute\": \"getfd\"}}", false, false },
+        { "{\"exec-oob\": \"query-yank\"}", true, false, false },
+        { "{\"exec-oob\": \"getfd\"}", true, false, false },
+        { "{\"ex\\u0065c-oob\": 5}", true, false, false },
+        { "{\"exec-oob\": \"a\", \"execute\": \"b\"}", false, false, false },
+        { "{\"exec-oob\": \"yank\", \"arguments\": {\"x\": \"\\ud800\"}}", false, false, false },
+        { "{\"exec-oob\": \"yank\", \"id\": \"\xc0\x80\"}", false, false, false },
+        { "{\"arguments\": {\"exec-oob\": 1}}", false, false, true },
+        { "[{\"exec-oob\": 1}]", false, false, false },
+        { "{\"execute\": \"getfd\"}", false, true, true },
+        { "{\"execute\": \"\\u0061dd-fd\"}", false, true, true },
+        { "{\"execute\": \"stop\", \"id\": 1}", false, false, false },
+        { "{}", false, false, true },
+        { "{\"execute\": \"closefd\"}", false, false, true },
+        { "{\"execute\": \"stop\", \"arguments\": {\"execute\": \"getfd\"}}", false, false, true },
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -84,6 +87,7 @@ test_kind(void)
 
         g_assert_true(command->oob_wanted == cases[i].oob);
         g_assert_true(command->claims_fd == cases[i].claims);
+        g_assert_true(command->plain == cases[i].plain);
     }
 }
 

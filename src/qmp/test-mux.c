@@ -147,10 +147,25 @@ test_invalid(void)
     scene_stop(&scene);
 }
 
+/* The ids that the commands received up to now had, "-" for none. */
+static char *
+ids_of(const Scene *scene)
+{
+    g_autoptr(GString) ids = g_string_new(NULL);
+
+    for (guint i = 0; i < scene->peer->ids->len; i++) {
+        const char *id = g_ptr_array_index(scene->peer->ids, i);
+
+        g_string_append(ids, *id ? id : "-");
+    }
+    return g_string_free(g_steal_pointer(&ids), FALSE);
+}
+
 /* Replies without id go to the first of those in flight, replies with one to whose it is. */
 static void
 test_attribution(void)
 {
+    g_autofree char *ids = NULL;
     Scene scene;
 
     scene_start(&scene);
@@ -159,18 +174,20 @@ test_attribution(void)
     for (guint i = 0; i < 6; i++)
         vp_test_user_send(scene.users[i], i == 2 ? "[1]" : STOP);
     wait_received(&scene, 6);
-    vp_test_peer_say(scene.peer, ERROR_WITHOUT_ID);
-    wait_replies(scene.users[0], 1);
-    g_assert_cmpstr(vp_test_user_last(scene.users[0]), ==, ERROR_WITHOUT_ID);
+    ids = ids_of(&scene);
+    g_assert_cmpstr(ids, ==, "-1-234");
     vp_test_peer_answer(scene.peer, 4); /* out of order: by its id */
     wait_replies(scene.users[4], 1);
-    vp_test_peer_answer(scene.peer, 1);
+    vp_test_peer_answer(scene.peer, 0);
+    wait_replies(scene.users[0], 1);
+    vp_test_peer_say(scene.peer, "{\"return\": {}}"); /* the next has an id: not its */
+    vp_test_peer_say(scene.peer, ERROR_WITHOUT_ID);   /* but this may be */
     wait_replies(scene.users[1], 1);
-    vp_test_peer_say(scene.peer, "{\"return\": {}}"); /* QEMU does not do that: nobody's */
+    g_assert_cmpstr(vp_test_user_last(scene.users[1]), ==, ERROR_WITHOUT_ID);
+    g_assert_cmpuint(scene.stats->stray_replies, ==, 1);
     vp_test_peer_say(scene.peer, ERROR_WITHOUT_ID);
     wait_replies(scene.users[2], 1);
     g_assert_cmpstr(vp_test_user_last(scene.users[2]), ==, ERROR_WITHOUT_ID);
-    g_assert_cmpuint(scene.stats->stray_replies, ==, 1);
     vp_test_peer_answer(scene.peer, 5);
     vp_test_peer_answer(scene.peer, 3);
     wait_replies(scene.users[3], 1);
@@ -178,6 +195,42 @@ test_attribution(void)
     vp_test_peer_answer(scene.peer, 3); /* once more */
     vp_test_until(scene.stats->stray_replies == 2);
     vp_test_assert_works(scene.peer, scene.users[0]);
+    scene_stop(&scene);
+}
+
+/* Which commands go without an id of ours: those that are alone, and only while all is in step. */
+static void
+test_tags(void)
+{
+    static const struct {
+        const char *command;
+        const char *answer;
+        bool tagged;
+    } cases[] = {
+        { STOP, VP_TEST_OK, false },
+        { STOP, ERROR, false }, /* without id: may have been the first of two */
+        { STOP, ERROR, true },  /* with it: clear */
+        { STOP, VP_TEST_OK, false },
+        { "{\"execute\":\"stop\",\"id\":1}", VP_TEST_OK, true },
+        { YANK, VP_TEST_OK, true },
+        { "{\"execute\":\"\\ud800\"}", VP_TEST_OK, true },
+        { STOP, "{\"return\": 1}\r\n{\"return\": 2}", false }, /* two indeed */
+        { STOP, "{\"return\": {}}\r\n" VP_TEST_OK, true },
+        { STOP, VP_TEST_OK, false },
+    };
+    Scene scene;
+
+    scene_start(&scene);
+    scene.peer->lenient = true;
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        vp_test_peer_expect(scene.peer, cases[i].tagged && i == 4 ? STOP : cases[i].command,
+                            cases[i].answer);
+        vp_test_user_send(scene.users[i], cases[i].command);
+        wait_replies(scene.users[i], 1);
+        vp_test_wait(2); /* for what may come behind */
+        g_assert_cmpint(strlen(g_ptr_array_index(scene.peer->ids, i)) > 0, ==, cases[i].tagged);
+    }
+    g_assert_cmpuint(scene.stats->stray_replies, ==, 2);
     scene_stop(&scene);
 }
 
@@ -200,7 +253,7 @@ test_in_flight(void)
         for (guint k = 0; k < i; k++)
             g_assert_cmpstr(g_ptr_array_index(scene.peer->ids, i), !=,
                             g_ptr_array_index(scene.peer->ids, k));
-        g_assert_cmpuint(strlen(g_ptr_array_index(scene.peer->ids, i)), ==, 1);
+        g_assert_cmpuint(strlen(g_ptr_array_index(scene.peer->ids, i)), ==, i > 0);
     }
     for (guint i = 1; i < VP_QMP_IN_FLIGHT_MAX + 2; i++) {
         vp_test_until(scene.peer->received->len > i);
@@ -456,7 +509,7 @@ test_peer_that_does_not_read(void)
 }
 
 /* Sends commands to a peer that answers them without having read them, until the socket is full
- * (@n = 0) or @n have gone; returns how many went. Ids are given out in turn, so it can guess. */
+ * (@n = 0) or @n have gone; returns how many went. */
 static guint
 send_to_blind_peer(Scene *scene, guint n)
 {
@@ -466,13 +519,11 @@ send_to_blind_peer(Scene *scene, guint n)
 
     vp_test_peer_set_reading(scene->peer, false);
     for (; n == 0 || count < n; count++) {
-        g_autofree char *answer = g_strdup_printf("{\"return\": 1, \"id\": %u}", (count + 1) % 10);
-
         sent = scene->stats->bytes_sent;
         vp_test_user_send(scene->users[0], command);
         if (scene->stats->bytes_sent == sent)
             break;
-        vp_test_peer_say(scene->peer, answer);
+        vp_test_peer_say(scene->peer, "{\"return\": 1}");
         wait_replies(scene->users[0], count + 1);
     }
     return count;
@@ -490,7 +541,6 @@ test_descriptors_without_room(void)
     room = send_to_blind_peer(&scene, 0);
     scene_stop(&scene);
     for (guint blind = 0; blind < 2; blind++) {
-        g_autofree char *answer = g_strdup_printf("{\"return\": 1, \"id\": %u}", (room + 1) % 10);
         guint64 sent = 0;
 
         scene_start(&scene);
@@ -500,7 +550,7 @@ test_descriptors_without_room(void)
         g_assert_cmpint(vp_test_user_try(scene.users[1], STOP, some_fds, 2), ==, VP_QMP_ACCEPTED);
         g_assert_cmpuint(scene.stats->bytes_sent, ==, sent);
         if (blind) {
-            vp_test_peer_say(scene.peer, answer);
+            vp_test_peer_say(scene.peer, "{\"return\": 1}");
             wait_replies(scene.users[1], 1);
         }
         vp_test_peer_set_reading(scene.peer, true);
@@ -865,6 +915,7 @@ main(int argc, char **argv)
         { "/qmp/mux/ids", test_ids },
         { "/qmp/mux/invalid", test_invalid },
         { "/qmp/mux/attribution", test_attribution },
+        { "/qmp/mux/tags", test_tags },
         { "/qmp/mux/in-flight", test_in_flight },
         { "/qmp/mux/round-robin", test_round_robin },
         { "/qmp/mux/out-of-band", test_out_of_band },

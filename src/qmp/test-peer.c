@@ -98,13 +98,18 @@ send_bytes(Connection *connection, const char *bytes, gsize n)
         connection->writer = vp_loop_timer(connection->peer->loop, 0, write_some, connection);
 }
 
+/* To a command without id the answer has none. */
 static void
 send_answer(Connection *connection, const char *answer, const char *id)
 {
-    g_auto(GStrv) parts = g_strsplit(answer, "$ID", -1);
-    g_autofree char *text = g_strjoinv(id, parts);
+    g_autoptr(GString) text = g_string_new(answer);
 
-    send_bytes(connection, text, strlen(text));
+    if (!*id) {
+        g_string_replace(text, ", \"id\": $ID", "", 0);
+        g_string_replace(text, "\"id\": $ID, ", "", 0);
+    }
+    g_string_replace(text, "$ID", id, 0);
+    send_bytes(connection, text->str, text->len);
     send_bytes(connection, "\r\n", 2);
 }
 
