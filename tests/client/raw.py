@@ -7,8 +7,6 @@ import struct
 from harness import guest, rpc, xdr
 from harness.compare import Comparison
 
-ASSOCIATE_FDS = 443
-
 
 def words(*values):
     return struct.pack(f">{len(values)}I", *(value & 0xffffffff for value in values))

@@ -17,6 +17,7 @@ from harness import limits
 
 VERSION = {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": "scripted"}
 FDS_MAX = 64
+DECODER = json.JSONDecoder()
 
 
 class Loop:
@@ -122,11 +123,14 @@ class Peer:
         self.split()
 
     def split(self):
-        """The daemon ends its messages with a line end, inside of them there is none."""
-        while b"\n" in self.input and self.sock.fileno() >= 0:
-            line, _, self.input = self.input.partition(b"\n")
-            if line.strip():
-                self.message(json.loads(line))
+        """Whole messages, once the last one has its line end; one may have some inside too."""
+        if not self.input.endswith(b"\n"):
+            return
+        text, self.input = self.input.decode(), b""
+        while text.strip() and self.sock.fileno() >= 0:
+            message, end = DECODER.raw_decode(text.lstrip())
+            text = text.lstrip()[end:]
+            self.message(message)
 
     def message(self, message):
         self.server.commands.append(message)
@@ -202,6 +206,7 @@ class Server:
         self.connections = 0     # how often somebody connected
         self.bytes_received = 0
         self.bytes_sent = 0
+        self.next_micros = 123
         self.peer = None
         self.listener = None
         loop.call(self.listen)
@@ -262,7 +267,11 @@ class Server:
             (self.peer.write_bytes if isinstance(data, bytes) else self.peer.write)(data)
         self.loop.call(send)
 
-    def event(self, name, data=None, seconds=1700000000, micros=123):
+    def event(self, name, data=None, seconds=1700000000, micros=None):
+        """Like QEMU's, no two at the same microsecond unless told so."""
+        if micros is None:
+            micros = self.next_micros
+            self.next_micros = (micros + 1) % 1000000
         message = {"timestamp": {"seconds": seconds, "microseconds": micros}, "event": name}
         self.write(message if data is None else dict(message, data=data))
 
@@ -283,5 +292,5 @@ class Server:
         return self.named(name)[count - 1]
 
     def wait_connected(self, count=1):
-        limits.poll_until(lambda: self.connections >= count and self.peer,
+        limits.poll_until(lambda: self.connections >= count,
                           f"connection {count} to the scripted QMP peer")

@@ -35,7 +35,7 @@ LOOKUP_ID, LOOKUP_NAME, LOOKUP_UUID = 22, 23, 24
 SUPPORTS_FEATURE, AUTH_LIST, GET_URI = 60, 66, 110
 GET_STATE, SET_METADATA, GET_METADATA, LIST_ALL_DOMAINS = 212, 264, 265, 273
 EVENT_REGISTER, EVENT_DEREGISTER, EVENT_LIFECYCLE = 316, 317, 318
-DOMAIN_DEFINE_XML_FLAGS, SET_IDENTITY = 350, 419
+DOMAIN_DEFINE_XML_FLAGS, SET_IDENTITY, FD_ASSOCIATE = 350, 419, 443
 
 # QEMU_PROGRAM procedures.
 MONITOR_COMMAND, ATTACH, AGENT_COMMAND, EVENT_ADD, EVENT_REMOVE, MONITOR_EVENT = range(1, 7)
@@ -149,6 +149,13 @@ class Connection:
     def shutdown_write(self):
         self.sock.shutdown(socket.SHUT_WR)
 
+    def hang_up(self):
+        """Ends both directions; whoever waits in another thread is woken."""
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
     def at_end(self, timeout=limits.CONDITION_SECONDS):
         """Whether the peer closes without sending anything more."""
         self.sock.settimeout(limits.seconds(timeout))
@@ -200,10 +207,14 @@ class Client(Connection):
 
     def post(self, proc, payload=b"", prog=REMOTE, fds=(), **fields):
         """Sends a call and returns its frame, without waiting."""
-        frame = Frame(prog, proc, CALL_FDS if fds else CALL, payload=payload, fds=list(fds),
-                      serial=fields.pop("serial", None) or self.next_serial(), **fields)
+        frame = self.make(proc, payload, prog, fds, **fields)
         self.send(frame)
         return frame
+
+    def make(self, proc, payload=b"", prog=REMOTE, fds=(), **fields):
+        serial = fields.pop("serial", None)
+        return Frame(prog, proc, CALL_FDS if fds else CALL, payload=payload, fds=list(fds),
+                     serial=self.next_serial() if serial is None else serial, **fields)
 
     def take(self, wanted, timeout=limits.CONDITION_SECONDS):
         """The first frame for which wanted(frame) is true; others are kept for later."""
@@ -263,10 +274,15 @@ class Client(Connection):
         reply = self.call(DOMAIN_GET_XML, xdr.domain(*domain) + xdr.u32(flags))
         return xdr.Reader(reply.payload).string()
 
-    def post_monitor(self, domain, command, flags=0, fds=(), proc=None):
+    def make_monitor(self, domain, command, flags=0, fds=(), proc=None):
         proc = proc or (MONITOR_COMMAND_FILES if fds else MONITOR_COMMAND)
         payload = xdr.domain(*domain) + xdr.string(command) + xdr.u32(flags)
-        return self.post(proc, payload, QEMU, fds=fds)
+        return self.make(proc, payload, QEMU, fds)
+
+    def post_monitor(self, domain, command, flags=0, fds=(), proc=None):
+        frame = self.make_monitor(domain, command, flags, fds, proc)
+        self.send(frame)
+        return frame
 
     def monitor(self, domain, command, flags=0, fds=(), proc=None,
                 timeout=limits.CONDITION_SECONDS):

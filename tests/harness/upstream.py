@@ -15,7 +15,7 @@ import threading
 
 from harness import guest, limits, rpc, xdr
 from harness.rpc import (CLOSE, DOMAIN_GET_XML, EVENT_DEREGISTER, EVENT_LIFECYCLE, EVENT_REGISTER,
-                         GET_STATE, GET_TYPE, GET_URI, LIST_ALL_DOMAINS, LOOKUP_ID, LOOKUP_NAME,
+                         FD_ASSOCIATE, GET_STATE, GET_TYPE, GET_URI, LIST_ALL_DOMAINS, LOOKUP_ID, LOOKUP_NAME,
                          LOOKUP_UUID, OPEN, QEMU, REMOTE, SET_IDENTITY, SET_METADATA,
                          SUPPORTS_FEATURE, AUTH_LIST, DOMAIN_DEFINE_XML, DOMAIN_DEFINE_XML_FLAGS)
 
@@ -33,6 +33,8 @@ class Refuse(Exception):
         super().__init__(message)
         self.payload = rpc.error_payload(code, domain, message)
 
+
+UNDECODABLE = Refuse(39, 7, "Unable to decode message payload")
 
 NO_REPLY = object()
 
@@ -69,7 +71,10 @@ class Peer(rpc.Connection):
         self.flags = 0           # of OPEN
         self.identity = None     # dict of the last SET_IDENTITY
         self.callbacks = {}      # id -> event number
+        self.monitor_callbacks = {}  # id -> name of QEMU's event, None for all
         self.closed = threading.Event()
+        self.reading = threading.Event()  # cleared: frames are left in the socket
+        self.reading.set()
         self.write_lock = threading.Lock()
 
     def send(self, frame):
@@ -90,13 +95,14 @@ class Peer(rpc.Connection):
 class Upstream:
     def __init__(self, path):
         self.path = path
-        self.lock = threading.Condition()
+        self.lock = threading.RLock()
         self.domains = {}
         self.frames = []             # (peer, frame) of all that came
         self.peers = []              # all connections there ever were
         self.held = set()
-        self.denied_users = set()    # uids that lack domain.write
+        self.denied = set()          # (uid, name of the domain) without domain.write
         self.next_callback = 0
+        self.linger = False          # keep the way back open when a peer has sent its last byte
         self.handlers = {(prog, proc): getattr(self, name) for prog, proc, name in MODEL}
         self.listener = None
         self.listen()
@@ -127,10 +133,7 @@ class Upstream:
         self.listener.close()
         os.unlink(self.path)
         for peer in self.peers:
-            try:
-                peer.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            peer.hang_up()
         for peer in self.peers:
             assert peer.closed.wait(limits.seconds(limits.CONDITION_SECONDS))
             peer.close()
@@ -149,20 +152,16 @@ class Upstream:
         try:
             while True:
                 frame = peer.recv(timeout=24 * 3600)
+                peer.reading.wait()
                 with self.lock:
                     self.frames.append((peer, frame))
-                    self.lock.notify_all()
                 self._dispatch(peer, frame)
         except (rpc.Closed, OSError):
             pass
         finally:
-            try:
-                peer.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            if not self.linger:
+                peer.hang_up()
             peer.closed.set()
-            with self.lock:
-                self.lock.notify_all()
 
     def _dispatch(self, peer, frame):
         key = (frame.prog, frame.proc)
@@ -173,13 +172,14 @@ class Upstream:
             if handler is None:
                 raise Refuse(39, 7, f"unknown procedure: {frame.proc}")
             payload = handler(peer, frame)
-        except Refuse as refusal:
+        except (Refuse, ValueError) as why:
+            refusal = why if isinstance(why, Refuse) else UNDECODABLE
             peer.answer(frame, refusal.payload, rpc.ERROR)
             return
         if payload is not NO_REPLY:
             peer.answer(frame, payload or b"")
             if key == (REMOTE, CLOSE):
-                peer.sock.shutdown(socket.SHUT_RDWR)
+                peer.hang_up()
 
     def on(self, prog, proc, handler):
         """handler(peer, frame) returns the reply's payload, NO_REPLY, or raises Refuse."""
@@ -239,8 +239,8 @@ class Upstream:
                          f"'{uuid}' ({name})")
         return self.domains[uuid]
 
-    def check_write(self, peer):
-        if peer.user() in self.denied_users:
+    def check_write(self, peer, domain):
+        if (peer.user(), domain.name) in self.denied:
             raise Refuse(88, 55, "access denied: 'QEMU' denied access")
 
     def do_auth_list(self, _peer, _frame):
@@ -304,7 +304,7 @@ class Upstream:
     def do_set_metadata(self, peer, frame):
         reader = xdr.Reader(frame.payload)
         domain = self.find(reader)
-        self.check_write(peer)
+        self.check_write(peer, domain)
         kind = reader.i32()
         for _ in range(3):
             reader.optional()
@@ -312,6 +312,10 @@ class Upstream:
             raise Refuse(8, 10, "invalid argument: unknown metadata type")
         if reader.u32() & 1 and domain.id < 0:
             raise Refuse(55, 20, "Requested operation is not valid: domain is not running")
+
+    def do_fd_associate(self, peer, frame):
+        domain = self.find(xdr.Reader(frame.payload))
+        self.check_write(peer, domain)
 
     def do_register(self, peer, frame):
         number = xdr.Reader(frame.payload).i32()
@@ -324,6 +328,29 @@ class Upstream:
     def do_deregister(self, peer, frame):
         peer.callbacks.pop(xdr.Reader(frame.payload).i32(), None)
 
+    def do_monitor_register(self, peer, frame):
+        """libvirtd's own monitor events; monitor_event() sends one."""
+        reader = xdr.Reader(frame.payload)
+        if reader.u32():
+            reader.domain()
+        with self.lock:
+            callback = self.next_callback
+            self.next_callback += 1
+        peer.monitor_callbacks[callback] = reader.optional()
+        return xdr.i32(callback)
+
+    def do_monitor_deregister(self, peer, frame):
+        peer.monitor_callbacks.pop(xdr.Reader(frame.payload).i32(), None)
+
+    def monitor_event(self, domain, name, details=None, seconds=1700000000, micros=1):
+        """To all that registered for this name or for all."""
+        for peer in self.open_peers():
+            for callback, wanted in list(peer.monitor_callbacks.items()):
+                if wanted in (None, name):
+                    peer.message(QEMU, rpc.MONITOR_EVENT, xdr.i32(callback) + domain.ref
+                                 + xdr.string(name) + xdr.i64(seconds) + xdr.u32(micros)
+                                 + xdr.optional(details))
+
     def do_define(self, _peer, frame):
         xml = xdr.Reader(frame.payload).string()
         name = xml.partition("<name>")[2].partition("</name>")[0]
@@ -331,7 +358,7 @@ class Upstream:
 
     def do_monitor(self, peer, frame):
         domain = self.find(xdr.Reader(frame.payload))
-        self.check_write(peer)
+        self.check_write(peer, domain)
         if domain.id < 0:
             raise Refuse(55, 20, "Requested operation is not valid: domain is not running")
         return xdr.string('{"return":"libvirt\'s monitor","id":"libvirt-7"}')
@@ -352,10 +379,13 @@ MODEL = (
     (REMOTE, DOMAIN_GET_XML, "do_xml"),
     (REMOTE, GET_STATE, "do_state"),
     (REMOTE, SET_METADATA, "do_set_metadata"),
+    (REMOTE, FD_ASSOCIATE, "do_fd_associate"),
     (REMOTE, EVENT_REGISTER, "do_register"),
     (REMOTE, EVENT_DEREGISTER, "do_deregister"),
     (REMOTE, DOMAIN_DEFINE_XML, "do_define"),
     (REMOTE, DOMAIN_DEFINE_XML_FLAGS, "do_define"),
+    (QEMU, rpc.EVENT_ADD, "do_monitor_register"),
+    (QEMU, rpc.EVENT_REMOVE, "do_monitor_deregister"),
     (QEMU, rpc.MONITOR_COMMAND, "do_monitor"),
     (QEMU, rpc.MONITOR_COMMAND_FILES, "do_monitor"),
 )

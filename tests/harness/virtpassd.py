@@ -116,7 +116,7 @@ class Virtpassd:
         try:
             environment = base_environment(HOME=self.dir, XDG_RUNTIME_DIR=self.dir,
                                            NOTIFY_SOCKET=notify.path, **self.environment)
-            self.process = Process(argv or self.argv(), self.path("log"), env=environment,
+            self.process = Process(argv or self.argv(), self.path("virtpassd.log"), env=environment,
                                    shared=self.shared, **popen)
             limits.poll_until(lambda: self._ready(notify), "virtpassd says READY=1")
         finally:

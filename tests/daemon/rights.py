@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Nobody gains rights: identity, read-only connections, access control."""
+
+import os
+import pwd
+import unittest
+
+from harness import guest, limits, rpc, upstream, xdr
+from harness.rpc import Frame
+from harness.scripted import USER, Scripted
+
+COMMAND = '{"execute":"query-status"}'
+
+# Calls whose outcome tells whether somebody may write to a domain.
+PROBES = (rpc.SET_METADATA, rpc.FD_ASSOCIATE)
+
+as_root = unittest.skipUnless(os.geteuid() == 0, "only a system daemon tells who its clients are")
+
+
+def start_time(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return int(file.read().rpartition(")")[2].split()[19])
+
+
+class SystemMode(Scripted):
+    """virtpassd as the system's daemon, in front of a libvirtd that asks who it is."""
+
+    options = ()
+    config = {"listen": {"unix_sock_rw_perms": "0777", "unix_sock_ro_perms": "0777"}}
+
+    def identity_frames(self, peer):
+        return [frame for owner, frame in self.upstream.frames
+                if owner is peer and frame.proc == rpc.SET_IDENTITY]
+
+
+@as_root
+class Identity(SystemMode):
+    def test_what_libvirtd_is_told(self):
+        client = self.client_as(USER)
+        entry = pwd.getpwnam(USER)
+        identity = self.peer_of(client).identity
+        self.assertEqual(identity["unix-user-id"], entry.pw_uid)
+        self.assertEqual(identity["unix-group-id"], entry.pw_gid)
+        self.assertEqual(identity["user-name"], USER)
+        self.assertEqual(identity["process-id"], os.getpid())
+        self.assertEqual(identity["process-time"], start_time(os.getpid()))
+        self.assertNotIn("system.token", identity)
+
+    def test_types_of_the_fields(self):
+        """libvirtd refuses fields of another type"""
+        peer = self.peer_of(self.client_as(USER))
+        entries = xdr.Reader(self.identity_frames(peer)[0].payload).params()
+        kinds = {field: kind for field, kind, _ in entries}
+        for field, kind in (("user-name", xdr.STRING), ("unix-user-id", xdr.ULLONG),
+                            ("group-name", xdr.STRING), ("unix-group-id", xdr.ULLONG),
+                            ("process-id", xdr.LLONG), ("process-time", xdr.ULLONG)):
+            self.assertEqual(kinds[field], kind, field)
+        self.assertLessEqual(len(entries), 20)
+
+    def test_root_too(self):
+        self.assertEqual(self.peer_of(self.client("qemu:///system")).identity["unix-user-id"], 0)
+
+    def test_before_anything_else_of_the_client(self):
+        """Nothing passes between OPEN and the identity, not even what was sent in one write"""
+        self.upstream.hold(rpc.REMOTE, rpc.SET_IDENTITY)
+        client = self.client_as(USER, None)
+        name = xdr.optional("qemu:///system") + xdr.u32(0)
+        frames = [Frame(rpc.REMOTE, rpc.OPEN, serial=50, payload=name),
+                  Frame(rpc.REMOTE, rpc.GET_TYPE, serial=51),
+                  Frame(rpc.REMOTE, rpc.SET_METADATA, serial=52)]
+        client.send_bytes(b"".join(frame.encode() for frame in frames))
+        peer, call = self.upstream.wait_call(rpc.REMOTE, rpc.SET_IDENTITY)
+        limits.stays(lambda: [frame.proc for owner, frame in self.upstream.frames
+                              if owner is peer] == [rpc.OPEN, rpc.SET_IDENTITY],
+                     "OPEN and SET_IDENTITY alone at the upstream")
+        with self.assertRaises(TimeoutError):
+            client.recv(timeout=limits.ABSENCE_SECONDS)
+        peer.answer(call)
+        client.reply(frames[0])
+        self.assertEqual(xdr.Reader(client.reply(frames[1]).payload).string(), "QEMU")
+        limits.stays(lambda: not client.aside, "no reply that the client did not ask for", 0.05)
+
+    def test_refused_identity(self):
+        """A client whose identity libvirtd does not take is not served under another"""
+        def refuse(_peer, _frame):
+            raise upstream.Refuse(88, 55, "access denied: no")
+        self.upstream.on(rpc.REMOTE, rpc.SET_IDENTITY, refuse)
+        client = self.client_as(USER, None)
+        client.auth()
+        client.post(rpc.OPEN, xdr.optional("qemu:///system") + xdr.u32(0))
+        client.post(rpc.GET_TYPE)
+        with self.assertRaises((rpc.Closed, ConnectionError, rpc.RpcError)):
+            client.call(rpc.GET_TYPE)
+        types = self.upstream.select(lambda frame: frame.proc == rpc.GET_TYPE)
+        self.assertEqual(types, [])
+
+    def test_identity_of_each_client(self):
+        """Two clients of different users at the same time"""
+        clients = [self.client_as(USER), self.client("qemu:///system"), self.client_as("daemon")]
+        users = [self.peer_of(client).identity["user-name"] for client in clients]
+        self.assertEqual(users, [USER, "root", "daemon"])
+
+    def test_identity_set_by_the_client(self):
+        """A proxy's own SET_IDENTITY goes through, and counts from then on"""
+        domain, _ = self.guest("g", event=None)
+        client = self.client("qemu:///system")
+        entries = [("unix-user-id", xdr.ULLONG, 4711), ("process-id", xdr.LLONG, 1)]
+        client.call(rpc.SET_IDENTITY, xdr.params(entries) + xdr.u32(0))
+        self.assertEqual(self.peer_of(client).identity["unix-user-id"], 4711)
+        self.upstream.denied.add((4711, "g"))
+        self.assertEqual(client.monitor_error(self.ref(domain), COMMAND)[0], 88)
+
+    def test_session_mode_says_nothing(self):
+        """As an ordinary user's daemon it has no other identity to give"""
+        self.virtpassd.end()
+        self.virtpassd.options = ["--session"]
+        self.virtpassd.start()
+        peer = self.peer_of(self.client())
+        self.assertEqual(self.identity_frames(peer), [])
+
+
+@as_root
+class Access(SystemMode):
+    def prepare(self):
+        self.domain, self.server = self.guest("g", event=None)
+        self.other, _ = self.guest("h", 2, event=None)
+        self.user = pwd.getpwnam(USER).pw_uid
+
+    def setUp(self):
+        super().setUp()
+        root = self.client("qemu:///system")
+        for domain in (self.domain, self.other):
+            limits.poll_until(lambda d=domain: "running" in root.monitor(self.ref(d), COMMAND),
+                              "the session is there")
+
+    def deny(self):
+        self.upstream.denied.add((self.user, "g"))
+
+    def denied(self, client, **more):
+        code, domain, message = client.monitor_error(self.ref(self.domain), COMMAND, **more)
+        self.assertEqual((code, domain), (88, 55), message)
+        self.assertEqual(message, "access denied: 'QEMU' denied access")
+
+    def test_command_needs_domain_write(self):
+        self.deny()
+        before = len(self.server.named("query-status"))
+        client = self.client_as(USER)
+        for flags in (0, 1):
+            self.denied(client, flags=flags)
+            self.denied(client, flags=flags, proc=rpc.MONITOR_COMMAND_FILES)
+        with open("/dev/null", "rb") as file:
+            self.denied(client, fds=[file.fileno()])
+        self.assertEqual(len(self.server.named("query-status")), before)
+        self.assertEqual(self.server.named("human-monitor-command"), [])
+        self.works(client)
+
+    def test_who_may_is_served_by_the_session(self):
+        client = self.client_as(USER)
+        self.assertIn("running", client.monitor(self.ref(self.domain), COMMAND))
+        self.assertEqual(self.upstream.select(lambda f: (f.prog, f.proc) == (rpc.QEMU, 1)), [])
+
+    def test_pipelined_commands_all_wait_for_the_verdict(self):
+        """Sent before libvirtd has said whether they are allowed"""
+        self.deny()
+        for proc in PROBES:
+            self.upstream.hold(rpc.REMOTE, proc)
+        client = self.client_as(USER)
+        calls = [client.post_monitor(self.ref(self.domain), COMMAND) for _ in range(10)]
+        peer, probe = self.upstream.wait_frame(lambda frame: frame.proc in PROBES)
+        peer.answer(probe, rpc.error_payload(88, 55, "access denied: 'QEMU' denied access"),
+                    rpc.ERROR)
+        for call in calls:
+            with self.assertRaises(rpc.RpcError) as caught:
+                client.reply(call)
+            self.assertEqual(caught.exception.code, 88)
+
+    def test_each_domain_by_itself(self):
+        client = self.client_as(USER)
+        self.assertIn("running", client.monitor(self.ref(self.other), COMMAND))
+        self.deny()
+        self.assertEqual(client.monitor_error(self.ref(self.domain), COMMAND)[0], 88)
+        self.assertIn("running", client.monitor(self.ref(self.other), COMMAND))
+
+    def test_right_that_is_withdrawn(self):
+        """A verdict does not outlive its short time"""
+        client = self.client_as(USER)
+        self.assertIn("running", client.monitor(self.ref(self.domain), COMMAND))
+        self.deny()
+
+        def refused():
+            try:
+                client.monitor(self.ref(self.domain), COMMAND)
+            except rpc.RpcError as error:
+                return error.code == 88
+            return False
+        limits.poll_until(refused, "the right is gone", timeout=5)
+
+    def test_probe_stays_inside(self):
+        """The question that virtpassd asks on the client's connection is not answered to it"""
+        client = self.client_as(USER)
+        for _ in range(3):
+            client.monitor(self.ref(self.domain), COMMAND)
+        self.works(client)
+        self.assertEqual(client.aside, [])
+
+    def test_added_commands_need_the_right_too(self):
+        self.deny()
+        client = self.client_as(USER)
+        command = '{"execute":"__org.virtpass_query-session"}'
+        self.assertEqual(client.monitor_error(self.ref(self.domain), command)[0], 88)
+
+    def test_events_are_judged_by_libvirtd(self):
+        """A client that is not trusted is registered there, with its own rights"""
+        asked = []
+
+        def refuse(peer, _frame):
+            asked.append(peer.user())
+            raise upstream.Refuse(88, 55, "access denied: 'QEMU' denied access")
+        self.upstream.on(rpc.QEMU, rpc.EVENT_ADD, refuse)
+        client = self.client_as(USER)
+        with self.assertRaises(rpc.RpcError) as caught:
+            client.monitor_events("STOP")
+        self.assertEqual(caught.exception.code, 88)
+        self.assertIn(self.user, asked)
+        self.server.event("STOP")
+        with self.assertRaises(TimeoutError):
+            client.monitor_event(timeout=limits.ABSENCE_SECONDS)
+
+    def test_unknown_domain(self):
+        """Refused in libvirtd's words, not with a hint whether it exists"""
+        client = self.client_as(USER)
+        wrong = ("x", guest.uuid("x"), -1)
+        self.assertEqual(client.monitor_error(wrong, COMMAND)[0], 42)
+        self.works(client)
+
+
+class ReadOnly(Scripted):
+    config = {"listen": {"unix_sock_ro_perms": "0777"}}
+
+    def prepare(self):
+        self.domain, self.server = self.guest("g", event=None)
+
+    def setUp(self):
+        super().setUp()
+        self.virtpassd.wait_session("g")
+        self.before = len(self.server.commands)
+        self.upstream.on(rpc.QEMU, rpc.MONITOR_COMMAND, self.forbidden)
+        self.upstream.on(rpc.QEMU, rpc.MONITOR_COMMAND_FILES, self.forbidden)
+        self.upstream.on(rpc.QEMU, rpc.EVENT_ADD, self.forbidden)
+
+    def forbidden(self, peer, _frame):
+        """As libvirtd answers on a connection that is read-only; it must have been told so."""
+        self.assertTrue(peer.flags & 1, "libvirtd does not know that the client is read-only")
+        raise upstream.Refuse(29, 0, "operation forbidden: read only access prevents "
+                                     "virDomainQemuMonitorCommand")
+
+    def check(self, client):
+        reference = self.ref(self.domain)
+        for flags in (0, 1):
+            for proc in (rpc.MONITOR_COMMAND, rpc.MONITOR_COMMAND_FILES):
+                code, _, message = client.monitor_error(reference, COMMAND, flags, proc=proc)
+                self.assertEqual(code, 29)
+                self.assertIn("operation forbidden: read only access prevents", message)
+        with self.assertRaises(rpc.RpcError) as caught:
+            client.monitor_events("STOP")
+        self.assertEqual(caught.exception.code, 29)
+        self.server.event("STOP")
+        self.assertEqual(client.domains()[0][0], "g")
+        self.works(client)
+        self.assertEqual(len(self.server.commands), self.before)
+        self.assertEqual(client.aside, [])
+
+    def test_by_flag(self):
+        client = self.client(flags=1)
+        self.assertEqual(self.peer_of(client).flags & 1, 1)
+        self.check(client)
+
+    def test_by_socket(self):
+        """The read-only socket makes it so, whatever the client asks for"""
+        client = self.client(path=self.virtpassd.sock_ro)
+        self.assertEqual(self.peer_of(client).flags & 1, 1)
+        self.check(client)
+
+    def test_other_flags_are_kept(self):
+        for flags in (0, 2, 3, 0x80000000):
+            self.assertEqual(self.peer_of(self.client(flags=flags)).flags, flags)
+        self.assertEqual(self.peer_of(self.client(flags=2, path=self.virtpassd.sock_ro)).flags, 3)
+
+    def test_added_commands(self):
+        """What virtpassd adds to the monitor is as forbidden as the monitor"""
+        client = self.client(flags=1)
+        command = '{"execute":"__org.virtpass_query-session"}'
+        self.assertEqual(client.monitor_error(self.ref(self.domain), command)[0], 29)
+
+    def test_modes_of_the_sockets(self):
+        for path in (self.virtpassd.sock, self.virtpassd.sock_ro):
+            self.assertTrue(os.path.exists(path))
+        self.assertEqual(os.stat(self.virtpassd.sock_ro).st_mode & 0o777, 0o777)
+        self.assertEqual(os.stat(self.virtpassd.sock).st_mode & 0o007, 0)
