@@ -11,6 +11,9 @@
  *
  * A cancelled call keeps its slot until the reply is here, for the reply must still
  * not reach the client.
+ *
+ * A callback may do anything with the calls, also cancel others or free them all: when
+ * the link breaks they are therefore taken out one by one (vp_calls_break()).
  */
 
 #include "rpc/calls.h"
@@ -23,7 +26,6 @@
 
 typedef struct VpCallSlot {
     guint32 program;
-    gint32 procedure;
     VpCallFunc func; /* NULL: cancelled */
     gpointer data;
 } VpCallSlot;
@@ -31,6 +33,8 @@ typedef struct VpCallSlot {
 struct VpCalls {
     GHashTable *slots; /* serial -> VpCallSlot */
     guint32 next;
+    guint users;       /* vp_calls_break() on the stack */
+    bool freed;        /* vp_calls_free() was called */
 };
 
 VpCalls *
@@ -48,7 +52,9 @@ vp_calls_free(VpCalls *calls)
     if (!calls)
         return;
     g_clear_pointer(&calls->slots, g_hash_table_unref);
-    g_free(calls);
+    calls->freed = true;
+    if (calls->users == 0)
+        g_free(calls);
 }
 
 guint32
@@ -76,7 +82,7 @@ vp_calls_send_with_fd(VpCalls *calls, VpLink *link, guint32 program, gint32 proc
     VpCallSlot *slot = g_new0(VpCallSlot, 1);
 
     g_assert(bytes);
-    *slot = (VpCallSlot){ program, procedure, func, data };
+    *slot = (VpCallSlot){ program, func, data };
     if (!calls->slots)
         calls->slots = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     g_hash_table_insert(calls->slots, GUINT_TO_POINTER(header.serial), slot);
@@ -135,6 +141,17 @@ answer(const VpCallSlot *slot, const VpFrame *frame)
         vp_xdr_clear(xdr_vp_error_body, &error);
 }
 
+/* The call's slot, which is its owner's from now on. NULL: there is none. */
+static VpCallSlot *
+take_slot(VpCalls *calls, gpointer serial)
+{
+    VpCallSlot *slot = NULL;
+
+    if (calls->slots)
+        g_hash_table_steal_extended(calls->slots, serial, NULL, (gpointer *)&slot);
+    return slot;
+}
+
 bool
 vp_calls_take_reply(VpCalls *calls, const VpFrame *frame)
 {
@@ -142,8 +159,7 @@ vp_calls_take_reply(VpCalls *calls, const VpFrame *frame)
 
     if (frame->header.type != VP_FRAME_REPLY || !find(calls, &frame->header))
         return false;
-    g_hash_table_steal_extended(calls->slots, GUINT_TO_POINTER(frame->header.serial), NULL,
-                                (gpointer *)&slot);
+    slot = take_slot(calls, GUINT_TO_POINTER(frame->header.serial));
     if (slot->func)
         answer(slot, frame);
     return true;
@@ -152,18 +168,19 @@ vp_calls_take_reply(VpCalls *calls, const VpFrame *frame)
 void
 vp_calls_break(VpCalls *calls)
 {
-    g_autoptr(GHashTable) slots = g_steal_pointer(&calls->slots);
     const VpCallReply reply = { .outcome = VP_CALL_BROKEN };
-    GHashTableIter iter;
-    gpointer slot = NULL;
+    g_autofree gpointer *serials = NULL;
+    guint n = 0;
 
-    if (!slots)
-        return;
-    g_hash_table_iter_init(&iter, slots);
-    while (g_hash_table_iter_next(&iter, NULL, &slot)) {
-        VpCallSlot *call = slot;
+    if (calls->slots)
+        serials = g_hash_table_get_keys_as_array(calls->slots, &n);
+    calls->users++;
+    for (guint i = 0; i < n && !calls->freed; i++) {
+        g_autofree VpCallSlot *slot = take_slot(calls, serials[i]);
 
-        if (call->func)
-            call->func(&reply, call->data);
+        if (slot && slot->func)
+            slot->func(&reply, slot->data);
     }
+    if (--calls->users == 0 && calls->freed)
+        g_free(calls);
 }

@@ -47,5 +47,6 @@ bool vp_calls_take_reply(VpCalls *calls, const VpFrame *frame);
 /* Would a call of somebody else with this header be mistaken for one of ours? */
 bool vp_calls_clashes(const VpCalls *calls, const VpHeader *header);
 
-/* The link is gone: every callback is called with BROKEN. */
+/* The link is gone: every callback is called with BROKEN, but for what a callback before it has
+ * cancelled or freed. Calls that a callback sends stay. */
 void vp_calls_break(VpCalls *calls);
