@@ -4,13 +4,17 @@
  * The one place where errors become libvirt's on the wire.
  *
  * Clients show `message` as it is, so it carries libvirt's usual first words; str1 and
- * str2 are what libvirtd fills in, for clients that look there.
+ * str2 are what libvirtd fills in, for clients that look there. A text may quote what
+ * a client sent, at any length; cut to what the wire carries it is still an answer, and
+ * a call without one would be waited for without end.
  */
 
 #include "rpc/rpc_error.h"
 
 #include "base/error.h"
 #include "rpc/payload.h"
+
+#include <string.h>
 
 static const struct {
     VpRpcCode code;
@@ -47,6 +51,19 @@ words_of(VpRpcCode code)
     return "";
 }
 
+/* Cuts @text where a string on the wire ends, between two characters. */
+static void
+cut_text(char *text)
+{
+    gsize end = VP_XDR_STRING_MAX;
+
+    if (strlen(text) <= end)
+        return;
+    while (end > 0 && (text[end] & 0xc0) == 0x80)
+        end--;
+    text[end] = '\0';
+}
+
 VpHeader
 vp_rpc_reply_header(const VpHeader *call, VpFrameStatus status)
 {
@@ -76,12 +93,13 @@ vp_rpc_send_error(VpLink *link, const VpHeader *call, VpRpcCode code, VpRpcOrigi
     detail = g_strdup_vprintf(format, args);
     va_end(args);
     message = g_strconcat(words_of(code), detail, NULL);
+    cut_text(message);
+    cut_text(detail);
     body.message = &message;
     body.str1 = &str1;
     body.str2 = &detail;
     frame = vp_xdr_frame(&header, xdr_vp_error_body, &body);
-    if (frame)
-        vp_link_send(link, frame->data, frame->len);
+    vp_link_send(link, frame->data, frame->len);
 }
 
 void
