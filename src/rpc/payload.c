@@ -41,7 +41,7 @@ vp_xdr_append(GByteArray *out, void *func, void *object)
     XDR xdr = { 0 };
     bool ok = false;
 
-    if (size > VP_FRAME_MAX)
+    if (size == 0 || size > VP_FRAME_MAX) /* 0: it could not be walked through */
         return false;
     g_byte_array_set_size(out, start + size);
     xdrmem_create(&xdr, (char *)out->data + start, size, XDR_ENCODE);
@@ -83,6 +83,7 @@ vp_uuid_format(const guint8 *uuid, char *ret_text)
 bool
 vp_uuid_parse(const char *text, guint8 *ret_uuid)
 {
+    guint8 uuid[16] = { 0 };
     int n = 0;
 
     for (; n < 16 && *text; n++) {
@@ -94,8 +95,11 @@ vp_uuid_parse(const char *text, guint8 *ret_uuid)
         low = high < 0 ? -1 : g_ascii_xdigit_value(text[1]);
         if (low < 0)
             return false;
-        ret_uuid[n] = high << 4 | low;
+        uuid[n] = high << 4 | low;
         text += 2;
     }
-    return n == 16 && *text == '\0';
+    if (n < 16 || *text)
+        return false;
+    memcpy(ret_uuid, uuid, sizeof(uuid));
+    return true;
 }

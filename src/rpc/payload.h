@@ -27,4 +27,6 @@ GByteArray *vp_xdr_frame(const VpHeader *header, void *func, void *object);
 /* Between the 16 bytes of a uuid and its text. */
 #define VP_UUID_TEXT_SIZE 37
 void vp_uuid_format(const guint8 *uuid, char *ret_text);
+
+/* Dashes may be anywhere between two bytes, or nowhere, as for libvirt. */
 bool vp_uuid_parse(const char *text, guint8 *ret_uuid);
