@@ -4,8 +4,6 @@
 
 #include "rpc/test-stage.h"
 
-#include <string.h>
-
 /* --- frames and descriptors ---------------------------------------------- */
 
 static void
@@ -62,33 +60,6 @@ test_descriptors_both_ways(void)
     for (guint i = 0; i < 2; i++)
         end_close(&ends[i]);
     finish_test();
-}
-
-/* A receiver as libvirt's is: the frame by its length, then one byte a read, and with each exactly
- * one descriptor. Returns the number of its file. */
-static ino_t
-receive_as_libvirt(int fd)
-{
-    char space[CMSG_SPACE(8 * sizeof(int))] = { 0 };
-    guint8 byte = 1;
-    struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-    struct msghdr message = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space),
-    };
-    struct cmsghdr *control = NULL;
-    vp_autofd int received = -1;
-
-    while (recvmsg(fd, &message, 0) < 0) {
-        g_assert_cmpint(errno, ==, EAGAIN);
-        turn();
-    }
-    g_assert_cmpuint(byte, ==, 0);
-    control = CMSG_FIRSTHDR(&message);
-    g_assert_nonnull(control);
-    g_assert_cmpint(control->cmsg_type, ==, SCM_RIGHTS);
-    g_assert_cmpuint(control->cmsg_len, ==, CMSG_LEN(sizeof(int)));
-    memcpy(&received, CMSG_DATA(control), sizeof(received));
-    return file_of(received);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "rpc/link.h"
 #include "rpc/test-helpers.h"
 
+#include <string.h>
 #include <sys/socket.h>
 
 /* --- an owner that notes what it is told --------------------------------- */
@@ -267,15 +268,16 @@ write_all(int fd, const guint8 *bytes, gsize n)
     }
 }
 
-/* The counterpart. */
+/* The counterpart. What does not come within some turns does not come at all. */
 static inline void
 read_all(int fd, guint8 *bytes, gsize n)
 {
-    while (n > 0) {
+    for (guint turns = 0; n > 0;) {
         gssize got = read(fd, bytes, n);
 
         if (got < 0) {
             g_assert_cmpint(errno, ==, EAGAIN);
+            g_assert_cmpuint(turns++, <, 100000);
             turn();
             continue;
         }
@@ -293,4 +295,31 @@ send_until_full(VpEnd *end, gsize size, guint32 *serial)
         send_plain(end, (*serial)++, size);
         g_assert_cmpuint(vp_link_waiting(end->link), <=, VP_LINK_HIGH_WATER + VP_FRAME_MIN + size);
     }
+}
+
+/* A receiver as libvirt's is: the frame by its length, then one byte a read, and with each exactly
+ * one descriptor. Returns the number of its file. */
+static inline ino_t
+receive_as_libvirt(int fd)
+{
+    char space[CMSG_SPACE(8 * sizeof(int))] = { 0 };
+    guint8 byte = 1;
+    struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+    struct msghdr message = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space),
+    };
+    struct cmsghdr *control = NULL;
+    vp_autofd int received = -1;
+
+    while (recvmsg(fd, &message, 0) < 0) {
+        g_assert_cmpint(errno, ==, EAGAIN);
+        turn();
+    }
+    g_assert_cmpuint(byte, ==, 0);
+    control = CMSG_FIRSTHDR(&message);
+    g_assert_nonnull(control);
+    g_assert_cmpint(control->cmsg_type, ==, SCM_RIGHTS);
+    g_assert_cmpuint(control->cmsg_len, ==, CMSG_LEN(sizeof(int)));
+    memcpy(&received, CMSG_DATA(control), sizeof(received));
+    return file_of(received);
 }
