@@ -8,7 +8,13 @@
  * Domain XML as its author writes it and as libvirtd gets it.
  *
  * translate: author's form -> upstream form (stock libvirt XML); restore: the way back.
- * Both work on the text: what they do not have to change keeps its bytes.
+ * Both work on the text: what they do not have to change keeps its bytes. restore() of what
+ * translate() gave is the author's document to the byte, whatever that looked like, unless it
+ * had no uuid or was not in UTF-8; these two it has got then.
+ *
+ * Where things are: index.c finds them, author.c reads the elements that libvirt does not know
+ * (a new one is a row there), kept.c carries them in <metadata>, session_words.c knows the
+ * words of a session, translate.c and restore.c decide.
  */
 
 /* libvirt's namespace for QEMU, and that of our element in <metadata>. */
@@ -38,7 +44,8 @@ extern const char *const vp_xml_policy_names[];
 /* How documents are translated; borrowed strings. */
 typedef struct VpXmlRules {
     VpSessionPolicy policy;
-    const char *session_dir; /* absolute directory in which QEMU makes the session sockets */
+    const char *session_dir; /* absolute directory in which QEMU makes the session sockets;
+                              * UTF-8 without control characters, for it is written in XML */
 } VpXmlRules;
 
 /* What an (upstream-form) domain document says about its session. */
@@ -59,11 +66,22 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpXmlSession, vp_xml_session_clear)
  * false: @error says which element is wrong (VP_ERROR_XML, _UNSUPPORTED, _LIMIT).
  *
  * A document that is not well-formed, is no domain document or whose domain type is not one
- * of QEMU's (kvm, qemu, hvf ...) is "unchanged": its errors are libvirtd's to report.
- * translate() of upstream form brings the session words up to date and changes nothing else.
+ * of QEMU's (kvm, qemu, hvf ...) is "unchanged": its errors are libvirtd's to report. So is one
+ * with a DOCTYPE, unless something of ours seems to be in it: VP_ERROR_UNSUPPORTED.
+ *
+ * translate() of upstream form brings the session words up to date and changes nothing else:
+ * the session is what the element says that is kept in <metadata>, else what the policy says.
+ * Under VP_POLICY_REQUESTED words that nobody asked for go.
+ *
+ * A session whose socket would have too long a path: VP_ERROR_UNSUPPORTED when the author asked
+ * for it, none and a warning in the log when only the policy did.
  */
 bool vp_xml_translate(const VpXmlRules *rules, const char *xml, char **ret_xml, GError **error);
 bool vp_xml_restore(const char *xml, char **ret_xml, GError **error);
 
-/* Reads the session from a live domain's upstream-form XML. false: not a domain document. */
+/*
+ * Reads the session from a live domain's upstream-form XML. false: not a domain document.
+ * DEDICATED takes both QEMU's words and no element that forbids their use. The path is that of
+ * the definition, which may be a copy of another domain's: ask QEMU who it is.
+ */
 bool vp_xml_read_session(const char *xml, VpXmlSession *ret_session, GError **error);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Which session a running domain has.
+ *
+ * The words say it, since QEMU was started with them. The author's element can say that they
+ * are not to be used; it cannot make a session where QEMU has none.
+ */
+
+#include "xml/author.h"
+#include "xml/domain.h"
+#include "xml/passthrough.h"
+
+void
+vp_xml_session_clear(VpXmlSession *session)
+{
+    g_free(session->path);
+    *session = (VpXmlSession){ 0 };
+}
+
+/* What the elements ask for; DEDICATED when they say nothing that makes sense. */
+static VpSessionKind
+read_asked(const VpXmlDomain *domain)
+{
+    const GPtrArray *places[] = { domain->kept, domain->authored };
+    VpXmlWishes wishes = { .session = VP_SESSION_DEDICATED };
+
+    for (gsize place = 0; place < G_N_ELEMENTS(places); place++) {
+        for (guint i = 0; i < places[place]->len; i++)
+            vp_xml_author_read(domain->index, places[place]->pdata[i], &wishes, NULL);
+    }
+    return wishes.session;
+}
+
+static void
+read_domain(const VpXmlDomain *domain, VpXmlSession *session)
+{
+    *session = (VpXmlSession){ .kind = read_asked(domain) };
+    if (domain->uuid && !vp_xml_uuid_canonical(domain->uuid->text, session->uuid))
+        session->uuid[0] = '\0';
+    if (session->kind != VP_SESSION_DEDICATED)
+        return;
+    if (domain->words->len == 0)
+        session->kind = VP_SESSION_SHARED;
+    else
+        session->path = vp_xml_session_words_path(
+            &g_array_index(domain->words, VpXmlSessionWords, 0));
+}
+
+bool
+vp_xml_read_session(const char *xml, VpXmlSession *ret_session, GError **error)
+{
+    g_autoptr(VpXmlIndex) index = vp_xml_index_new(xml, error);
+    g_auto(VpXmlDomain) domain = { 0 };
+
+    if (!index)
+        return false;
+    if (!index->root || index->root->role != VP_XML_DOMAIN) {
+        g_set_error_literal(error, VP_ERROR, VP_ERROR_XML, "this is no domain document");
+        return false;
+    }
+    vp_xml_domain_init(&domain, index, index->root);
+    read_domain(&domain, ret_session);
+    return true;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Upstream form -> what a reader sees, and what can be read off upstream form.
+ *
+ * A document that we have nothing in does not contain the word "virtpass": our namespace, the
+ * session's id and our marks all do. Most documents are done with one look for it.
+ */
+
+#include "xml/container.h"
+#include "xml/domain.h"
+#include "xml/kept.h"
+#include "xml/passthrough.h"
+
+#include <string.h>
+
+/* Takes our elements out of each <metadata> that has some; returns the names in them. */
+static guint
+take_passthrough_out(const VpXmlDomain *domain, VpXmlEdits *edits)
+{
+    const VpXmlNode *done = NULL;
+    guint qemu_uses = 0;
+
+    for (guint i = 0; i < domain->passthrough->len; i++) {
+        const VpXmlNode *passthrough = domain->passthrough->pdata[i];
+
+        if (passthrough->parent != done)
+            vp_xml_container_take_out(edits, passthrough->parent, domain->ours);
+        done = passthrough->parent;
+        qemu_uses += passthrough->qemu_uses;
+    }
+    return qemu_uses;
+}
+
+static bool
+restore_domain(const VpXmlDomain *domain, gconstpointer data G_GNUC_UNUSED, VpXmlEdits *edits,
+               GError **error G_GNUC_UNUSED)
+{
+    guint qemu_uses = domain->node->qemu_uses;
+
+    qemu_uses += vp_xml_kept_put_back(domain, edits);
+    qemu_uses -= take_passthrough_out(domain, edits);
+    vp_xml_domain_take_words_out(domain, qemu_uses, edits);
+    return true;
+}
+
+bool
+vp_xml_restore(const char *xml, char **ret_xml, GError **error)
+{
+    if (!strstr(xml, "virtpass")) {
+        *ret_xml = NULL;
+        return true;
+    }
+    return vp_xml_rewrite(xml, restore_domain, NULL, ret_xml, error);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * translate, restore and read_session as filters, for tests that are no C program:
+ *
+ *     test-xml-filter translate POLICY DIRECTORY | restore | session   < document
+ */
+
+#include "xml/passthrough.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *
+read_input(void)
+{
+    g_autoptr(GIOChannel) input = g_io_channel_unix_new(0);
+    char *text = NULL;
+
+    if (g_io_channel_read_to_end(input, &text, NULL, NULL) != G_IO_STATUS_NORMAL)
+        exit(EXIT_FAILURE);
+    return text;
+}
+
+/* NULL with @error, or the document that is to be printed. */
+static char *
+rewrite(int argc, char **argv, const char *xml, GError **error)
+{
+    VpXmlRules rules = { 0 };
+    char *result = NULL;
+    bool ok = false;
+
+    if (argc == 4) {
+        rules.policy = g_str_equal(argv[2], vp_xml_policy_names[VP_POLICY_REQUESTED]);
+        rules.session_dir = argv[3];
+        ok = vp_xml_translate(&rules, xml, &result, error);
+    } else {
+        ok = vp_xml_restore(xml, &result, error);
+    }
+    if (!ok)
+        return NULL;
+    return result ? result : g_strdup(xml);
+}
+
+static char *
+describe_session(const char *xml, GError **error)
+{
+    g_auto(VpXmlSession) session = { 0 };
+
+    if (!vp_xml_read_session(xml, &session, error))
+        return NULL;
+    return g_strdup_printf("%s %s %s\n", vp_xml_session_names[session.kind], session.uuid,
+                           session.path ? session.path : "-");
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autofree char *xml = read_input();
+    g_autofree char *output = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (argc == 2 && g_str_equal(argv[1], "session"))
+        output = describe_session(xml, &error);
+    else
+        output = rewrite(argc, argv, xml, &error);
+    if (!output) {
+        fprintf(stderr, "%s\n", error->message);
+        return EXIT_FAILURE;
+    }
+    fputs(output, stdout);
+    return EXIT_SUCCESS;
+}
