@@ -203,6 +203,20 @@ count_attributes(const char **tag)
     return n;
 }
 
+/* What is behind the first @tail with a '>' at @content or later. strstr() would do, but under
+ * AddressSanitizer it measures the whole rest of the document each time. */
+static const char *
+skip_to(const char *content, const char *tail)
+{
+    gsize len = strlen(tail);
+
+    for (const char *p = strchr(content, '>'); p; p = strchr(p + 1, '>')) {
+        if ((gsize)(p - content) >= len && memcmp(p - len, tail, len) == 0)
+            return p + 1;
+    }
+    return "";
+}
+
 /* What is behind the comment, CDATA section or instruction at @p; NULL when @p is a tag. */
 static const char *
 skip_no_tag(const char *p)
@@ -217,16 +231,8 @@ skip_no_tag(const char *p)
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        gsize tail = strlen(kinds[i].tail);
-        const char *content = p + strlen(kinds[i].start);
-
-        if (!g_str_has_prefix(p, kinds[i].start))
-            continue;
-        for (p = strchr(content, '>'); p; p = strchr(p + 1, '>')) {
-            if ((gsize)(p - content) >= tail && memcmp(p - tail, kinds[i].tail, tail) == 0)
-                return p + 1;
-        }
-        return "";
+        if (g_str_has_prefix(p, kinds[i].start))
+            return skip_to(p + strlen(kinds[i].start), kinds[i].tail);
     }
     return NULL;
 }
