@@ -17,9 +17,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define STATUS "{\"execute\":\"query-status\"}"
-#define STATUS_ANSWER "{\"return\": {\"status\": \"running\"}, \"id\": $ID}"
-
 typedef struct Connection {
     VpTestPeer *peer;
     VpWatch watch;
@@ -346,90 +343,4 @@ bool
 vp_test_peer_done(const VpTestPeer *peer)
 {
     return g_queue_is_empty((GQueue *)&peer->script);
-}
-
-void
-vp_test_wait(guint milliseconds)
-{
-    gint64 end = g_get_monotonic_time() + milliseconds * 1000LL;
-
-    vp_test_until(g_get_monotonic_time() >= end);
-}
-
-VpTestUser *
-vp_test_user_new(VpQmpSession *session)
-{
-    VpTestUser *user = g_new0(VpTestUser, 1);
-
-    user->queue = vp_qmp_queue_new(session);
-    user->replies = g_ptr_array_new_with_free_func(g_free);
-    return user;
-}
-
-void
-vp_test_user_free(VpTestUser *user)
-{
-    if (!user)
-        return;
-    vp_qmp_queue_free(user->queue);
-    g_ptr_array_unref(user->replies);
-    g_free(user);
-}
-
-void
-vp_test_user_reply(VpQmpOutcome outcome, const char *reply, gsize size, gpointer data)
-{
-    VpTestUser *user = data;
-
-    if (outcome == VP_QMP_REPLIED)
-        g_assert_cmpuint(strlen(reply), ==, size);
-    g_ptr_array_add(user->replies, g_strdup(outcome == VP_QMP_REPLIED ? reply : "LOST"));
-}
-
-VpQmpVerdict
-vp_test_user_try(VpTestUser *user, const char *json, const int *fds, guint n_fds)
-{
-    g_autofree char *message = NULL;
-    VpQmpVerdict verdict = vp_qmp_queue_send(user->queue, json, strlen(json), fds, n_fds,
-                                             vp_test_user_reply, user, &message);
-
-    g_assert_true((verdict == VP_QMP_INVALID) == (message != NULL));
-    return verdict;
-}
-
-void
-vp_test_user_send(VpTestUser *user, const char *json)
-{
-    g_assert_cmpint(vp_test_user_try(user, json, NULL, 0), ==, VP_QMP_ACCEPTED);
-}
-
-const char *
-vp_test_user_last(const VpTestUser *user)
-{
-    guint n = user->replies->len;
-
-    return n > 0 ? g_ptr_array_index(user->replies, n - 1) : NULL;
-}
-
-void
-vp_test_assert_works(VpTestPeer *peer, VpTestUser *user)
-{
-    guint before = user->replies->len;
-
-    vp_test_peer_expect(peer, STATUS, STATUS_ANSWER);
-    vp_test_user_send(user, STATUS);
-    vp_test_until(user->replies->len > before && vp_test_peer_done(peer));
-    g_assert_cmpuint(user->replies->len, ==, before + 1);
-    g_assert_cmpstr(vp_test_user_last(user), ==, "{\"return\": {\"status\": \"running\"}}");
-}
-
-VpQmpSession *
-vp_test_session_new(VpTestPeer *peer)
-{
-    static const VpQmpSessionOps ops = { 0 };
-    VpQmpSession *session = vp_qmp_session_new(peer->loop, "test", peer->path, VP_TEST_UUID, &ops,
-                                               NULL);
-
-    vp_test_until(vp_qmp_session_state(session) == VP_QMP_READY);
-    return session;
 }

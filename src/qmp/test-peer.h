@@ -2,7 +2,8 @@
 #pragma once
 
 #include "base/loop.h"
-#include "qmp/session.h"
+
+#include <stdbool.h>
 
 /*
  * A scripted QMP server for tests, in the loop of the test. What it is to receive is put into a
@@ -16,6 +17,12 @@
 #define VP_TEST_ENABLE_OOB                                                                         \
     "{\"execute\":\"qmp_capabilities\",\"arguments\":{\"enable\":[\"oob\"]}}"
 #define VP_TEST_OK "{\"return\": {}, \"id\": $ID}"
+#define VP_TEST_STOP "{\"execute\":\"stop\"}"
+#define VP_TEST_YANK "{\"exec-oob\":\"yank\"}"
+#define VP_TEST_ERROR                                                                              \
+    "{\"id\": $ID, \"error\": {\"class\": \"GenericError\", \"desc\": \"x\"}}"
+#define VP_TEST_ERROR_WITHOUT_ID                                                                   \
+    "{\"error\": {\"class\": \"GenericError\", \"desc\": \"x\"}}"
 #define VP_TEST_UUID_ANSWER "{\"return\": {\"UUID\": \"" VP_TEST_UUID "\"}, \"id\": $ID}"
 
 typedef struct VpTestPeer {
@@ -68,42 +75,3 @@ int vp_test_peer_fd(const VpTestPeer *peer);
 
 /* Everything expected has come. */
 bool vp_test_peer_done(const VpTestPeer *peer);
-
-/* Turns the default context until @condition holds; fails after @seconds. */
-#define vp_test_until_for(seconds, condition)                                                      \
-    do {                                                                                           \
-        gint64 vp_test_end = g_get_monotonic_time() + (seconds) * G_USEC_PER_SEC;                  \
-        while (!(condition)) {                                                                     \
-            g_assert_cmpint(g_get_monotonic_time(), <, vp_test_end);                               \
-            if (!g_main_context_iteration(NULL, FALSE))                                            \
-                g_usleep(200);                                                                     \
-        }                                                                                          \
-    } while (0)
-#define vp_test_until(condition) vp_test_until_for(20, condition)
-
-/* Lets the loop run for a while, for what is not to happen. */
-void vp_test_wait(guint milliseconds);
-
-/* A user that remembers what he was told. */
-typedef struct VpTestUser {
-    VpQmpQueue *queue;
-    GPtrArray *replies; /* char *, "LOST" for VP_QMP_SESSION_LOST */
-} VpTestUser;
-
-VpTestUser *vp_test_user_new(VpQmpSession *session);
-void vp_test_user_free(VpTestUser *user);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpTestUser, vp_test_user_free)
-
-/* Sends; the verdict must be ACCEPTED. */
-void vp_test_user_send(VpTestUser *user, const char *json);
-VpQmpVerdict vp_test_user_try(VpTestUser *user, const char *json, const int *fds, guint n_fds);
-void vp_test_user_reply(VpQmpOutcome outcome, const char *reply, gsize size, gpointer data);
-
-/* The last reply, NULL before the first. */
-const char *vp_test_user_last(const VpTestUser *user);
-
-/* Sends query-status, which must work: what went wrong before has left no trace. */
-void vp_test_assert_works(VpTestPeer *peer, VpTestUser *user);
-
-/* A session with @peer that is READY, and tells nobody. */
-VpQmpSession *vp_test_session_new(VpTestPeer *peer);

@@ -5,7 +5,7 @@
  * goes and who gets a descriptor. It has no machine, so it starts at once and can do no harm.
  */
 
-#include "qmp/test-peer.h"
+#include "qmp/test-scene.h"
 
 #include "base/socket.h"
 

@@ -1,89 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The life of a session against a scripted peer: shaking hands in every manner, being lost in
- * every manner, coming back, and being freed at the worst moments. After each misfortune the next
- * command must work.
+ * The life of a session: shaking hands in every manner, not being let in, coming back, being freed
+ * at the worst moments, and a thousand of them.
  */
 
-#include "qmp/test-peer.h"
+#include "qmp/test-scene.h"
 
 #include "base/fd.h"
 
 #include <malloc.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
-
-/* What a session has told. */
-typedef struct Told {
-    GString *states;      /* names of the states entered, "|" behind each */
-    GString *events;      /* "NAME seconds.micros data|" */
-    VpQmpState free_in;   /* the session is freed when it says so; LOST + 1: never */
-    VpQmpSession *session;
-} Told;
-
-static void
-on_state(VpQmpSession *session, VpQmpState state, gpointer data)
-{
-    Told *told = data;
-
-    g_assert_cmpint(vp_qmp_session_state(session), ==, state);
-    g_string_append_printf(told->states, "%s|", vp_qmp_state_names[state]);
-    if (state == told->free_in) {
-        vp_qmp_session_free(session);
-        told->session = NULL;
-    }
-}
-
-static void
-on_event(VpQmpSession *session, const VpQmpEvent *event, gpointer data)
-{
-    Told *told = data;
-
-    g_assert_cmpint(vp_qmp_session_state(session), ==, VP_QMP_READY);
-    g_string_append_printf(told->events, "%s %" G_GINT64_FORMAT ".%u %.*s|", event->name,
-                           event->seconds, event->microseconds, (int)event->data_size,
-                           event->data ?: "");
-}
-
-static const VpQmpSessionOps ops = { .state = on_state, .event = on_event };
-
-static void
-told_start(Told *told, VpTestPeer *peer, const char *uuid)
-{
-    *told = (Told){ .states = g_string_new(NULL), .events = g_string_new(NULL),
-                    .free_in = VP_QMP_LOST + 1 };
-    told->session = vp_qmp_session_new(peer->loop, "test", peer->path, uuid, &ops, told);
-}
-
-static void
-told_stop(Told *told)
-{
-    vp_qmp_session_free(told->session);
-    g_string_free(told->states, TRUE);
-    g_string_free(told->events, TRUE);
-}
-
-static bool
-is(const Told *told, VpQmpState state)
-{
-    return vp_qmp_session_state(told->session) == state;
-}
 
 static void
 test_handshake(void)
 {
     g_autoptr(VpTestPeer) peer = vp_test_peer_new();
     g_autoptr(VpTestUser) user = NULL;
-    Told told;
+    VpTestTold told;
 
     vp_test_peer_forget(peer);
     vp_test_peer_expect(peer, VP_TEST_ENABLE_OOB, VP_TEST_OK);
     vp_test_peer_expect(peer, "{\"execute\":\"query-uuid\"}", VP_TEST_UUID_ANSWER);
-    told_start(&told, peer, VP_TEST_UUID);
-    g_assert_true(is(&told, VP_QMP_CONNECTING));
+    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+    g_assert_true(vp_test_told_is(&told, VP_QMP_CONNECTING));
     g_assert_null(vp_qmp_session_greeting(told.session));
-    vp_test_until(is(&told, VP_QMP_READY));
+    vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
     g_assert_cmpstr(told.states->str, ==, "negotiating|ready|");
     g_assert_true(vp_test_peer_done(peer));
     g_assert_true(vp_qmp_session_has_oob(told.session));
@@ -93,7 +37,7 @@ test_handshake(void)
     g_assert_cmpuint(vp_qmp_session_stats(told.session)->connections, ==, 1);
     user = vp_test_user_new(told.session);
     vp_test_assert_works(peer, user);
-    told_stop(&told);
+    vp_test_told_stop(&told);
 }
 
 /* Handshakes that differ from the ordinary and are fine. */
@@ -121,21 +65,21 @@ test_handshake_variants(void)
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(VpTestPeer) peer = vp_test_peer_new();
         g_autoptr(VpTestUser) user = NULL;
-        Told told;
+        VpTestTold told;
 
         peer->greeting = cases[i].greeting;
         vp_test_peer_forget(peer);
         vp_test_peer_expect(peer, cases[i].capabilities, VP_TEST_OK);
         if (cases[i].answer)
             vp_test_peer_expect(peer, "{\"execute\":\"query-uuid\"}", cases[i].answer);
-        told_start(&told, peer, cases[i].answer ? VP_TEST_UUID : NULL);
-        vp_test_until(is(&told, VP_QMP_READY));
+        vp_test_told_start(&told, peer, NULL, cases[i].answer ? VP_TEST_UUID : NULL);
+        vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
         g_assert_true(vp_test_peer_done(peer));
         g_assert_true(vp_qmp_session_has_oob(told.session) == cases[i].oob);
         g_assert_cmpstr(told.events->str, ==, ""); /* events before READY are nobody's */
         user = vp_test_user_new(told.session);
         vp_test_assert_works(peer, user);
-        told_stop(&told);
+        vp_test_told_stop(&told);
     }
 }
 
@@ -166,24 +110,24 @@ test_bad_handshake(void)
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(VpTestPeer) peer = vp_test_peer_new();
         g_autoptr(VpTestUser) user = NULL;
-        Told told;
+        VpTestTold told;
 
         vp_test_peer_forget(peer);
         peer->greeting = cases[i].greeting;
         peer->lenient = true;
         vp_test_peer_always(peer, VP_TEST_ENABLE_OOB, cases[i].capabilities);
-        told_start(&told, peer, VP_TEST_UUID);
-        vp_test_until(is(&told, VP_QMP_LOST));
+        vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+        vp_test_until(vp_test_told_is(&told, VP_QMP_LOST));
         g_assert_true(g_pattern_match_simple(cases[i].reason,
                                              vp_qmp_session_reason(told.session)));
         peer->greeting = VP_TEST_GREETING;
         vp_test_peer_forget(peer);
         vp_test_peer_always(peer, VP_TEST_ENABLE_OOB, VP_TEST_OK);
         vp_test_peer_always(peer, "{\"execute\":\"query-uuid\"}", VP_TEST_UUID_ANSWER);
-        vp_test_until(is(&told, VP_QMP_READY));
+        vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
         user = vp_test_user_new(told.session);
         vp_test_assert_works(peer, user);
-        told_stop(&told);
+        vp_test_told_stop(&told);
     }
 }
 
@@ -208,21 +152,21 @@ test_stranger(void)
         g_autofree char *reason = g_strdup_printf(
             "the QEMU at '%s' is not this domain: its UUID is %s, not " VP_TEST_UUID, peer->path,
             cases[i].seen);
-        Told told;
+        VpTestTold told;
 
         vp_test_peer_forget(peer);
         vp_test_peer_always(peer, VP_TEST_ENABLE_OOB, VP_TEST_OK);
         vp_test_peer_expect(peer, "{\"execute\":\"query-uuid\"}", cases[i].answer);
-        told_start(&told, peer, VP_TEST_UUID);
-        vp_test_until(is(&told, VP_QMP_LOST));
+        vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+        vp_test_until(vp_test_told_is(&told, VP_QMP_LOST));
         g_assert_cmpstr(vp_qmp_session_reason(told.session), ==, reason);
         vp_test_wait(4 * VP_QMP_RETRY_MIN_MS);
         g_assert_cmpuint(peer->accepted, ==, 1);
         g_assert_cmpuint(peer->connections.length, ==, 0); /* the place is free for who belongs */
         vp_test_peer_expect(peer, "{\"execute\":\"query-uuid\"}", VP_TEST_UUID_ANSWER);
         vp_qmp_session_retry(told.session);
-        vp_test_until(is(&told, VP_QMP_READY));
-        told_stop(&told);
+        vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
+        vp_test_told_stop(&told);
     }
 }
 
@@ -232,13 +176,13 @@ test_back_off(void)
 {
     g_autoptr(VpTestPeer) peer = vp_test_peer_new();
     gint64 start = 0, took = 0;
-    Told told;
+    VpTestTold told;
 
     peer->greeting = "no";
-    told_start(&told, peer, VP_TEST_UUID);
-    vp_test_until(is(&told, VP_QMP_LOST));
+    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+    vp_test_until(vp_test_told_is(&told, VP_QMP_LOST));
     start = g_get_monotonic_time();
-    vp_test_until(peer->accepted == 4 && is(&told, VP_QMP_LOST));
+    vp_test_until(peer->accepted == 4 && vp_test_told_is(&told, VP_QMP_LOST));
     took = (g_get_monotonic_time() - start) / 1000;
     g_assert_cmpint(took, >=, 7 * VP_QMP_RETRY_MIN_MS - 10);
     g_assert_cmpint(took, <, 20 * VP_QMP_RETRY_MIN_MS);
@@ -248,7 +192,7 @@ test_back_off(void)
     start = g_get_monotonic_time();
     vp_test_until(peer->accepted == 5);
     g_assert_cmpint(g_get_monotonic_time() - start, <, 400000);
-    told_stop(&told);
+    vp_test_told_stop(&told);
 }
 
 /* A session that was READY for a moment only does not start at the shortest delay again. */
@@ -257,18 +201,18 @@ test_back_off_of_flapping_peer(void)
 {
     g_autoptr(VpTestPeer) peer = vp_test_peer_new();
     gint64 start = g_get_monotonic_time();
-    Told told;
+    VpTestTold told;
 
-    told_start(&told, peer, VP_TEST_UUID);
+    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
     for (guint i = 1; i <= 4; i++) {
-        vp_test_until(is(&told, VP_QMP_READY));
+        vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
         g_assert_cmpuint(peer->accepted, ==, i);
         vp_test_peer_say(peer, "oops");
-        vp_test_until(is(&told, VP_QMP_LOST));
+        vp_test_until(vp_test_told_is(&told, VP_QMP_LOST));
     }
     g_assert_cmpint(g_get_monotonic_time() - start, >=, 690000); /* 100 + 200 + 400 ms */
     g_assert_cmpuint(vp_qmp_session_stats(told.session)->connections, ==, 4);
-    told_stop(&told);
+    vp_test_told_stop(&told);
 }
 
 static void
@@ -280,13 +224,12 @@ test_no_socket(void)
     const char *paths[] = { nowhere, too_long };
 
     for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
-        Told told = { .states = g_string_new(NULL), .events = g_string_new(NULL),
-                      .free_in = VP_QMP_LOST + 1 };
+        VpTestTold told;
 
-        told.session = vp_qmp_session_new(peer->loop, "test", paths[i], NULL, &ops, &told);
-        vp_test_until(is(&told, VP_QMP_LOST));
+        vp_test_told_start(&told, peer, paths[i], NULL);
+        vp_test_until(vp_test_told_is(&told, VP_QMP_LOST));
         g_assert_nonnull(strstr(vp_qmp_session_reason(told.session), paths[i]));
-        told_stop(&told);
+        vp_test_told_stop(&told);
     }
 }
 
@@ -296,14 +239,14 @@ test_patience(void)
 {
     g_autoptr(VpTestPeer) silent = vp_test_peer_new(), halfway = vp_test_peer_new();
     gint64 start = g_get_monotonic_time(), took = 0;
-    Told one, other;
+    VpTestTold one, other;
 
     silent->greeting = NULL;
     vp_test_peer_forget(halfway);
     halfway->lenient = true; /* hears qmp_capabilities and says nothing */
-    told_start(&one, silent, VP_TEST_UUID);
-    told_start(&other, halfway, VP_TEST_UUID);
-    vp_test_until(is(&one, VP_QMP_LOST) && is(&other, VP_QMP_LOST));
+    vp_test_told_start(&one, silent, NULL, VP_TEST_UUID);
+    vp_test_told_start(&other, halfway, NULL, VP_TEST_UUID);
+    vp_test_until(vp_test_told_is(&one, VP_QMP_LOST) && vp_test_told_is(&other, VP_QMP_LOST));
     took = (g_get_monotonic_time() - start) / 1000;
     g_assert_cmpint(took, >=, VP_QMP_HANDSHAKE_MS - 10);
     g_assert_cmpint(took, <, 2 * VP_QMP_HANDSHAKE_MS);
@@ -312,9 +255,9 @@ test_patience(void)
                     "its monitor");
     g_assert_true(g_str_has_prefix(vp_qmp_session_reason(other.session), "no answer within 5 s"));
     silent->greeting = VP_TEST_GREETING; /* whoever was there has gone */
-    vp_test_until(is(&one, VP_QMP_READY));
-    told_stop(&one);
-    told_stop(&other);
+    vp_test_until(vp_test_told_is(&one, VP_QMP_READY));
+    vp_test_told_stop(&one);
+    vp_test_told_stop(&other);
 }
 
 /* A backlog that is full is as good as nobody. */
@@ -338,227 +281,6 @@ test_full_backlog(void)
     g_assert_cmpuint(lost, ==, 2); /* one has found a place */
 }
 
-/* What a peer may do to a session in use, and the reason that is given. */
-static void
-test_misbehaviour(void)
-{
-    static const struct {
-        const char *says; /* "" for hanging up */
-        const char *reason;
-    } cases[] = {
-        { "", "QEMU has closed the connection" },
-        { "garbage", "the peer has sent 7 bytes that are no QMP message" },
-        { "{\"return\": {}, \"id\": 3}}", "* no QMP message" },
-        { "{\"return\": [}, \"id\": 3}", "* no QMP message" },
-        { "\xff\xfe", "* no QMP message" },
-        { VP_TEST_GREETING, "the peer has sent a second greeting" },
-    };
-
-    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(VpTestPeer) peer = vp_test_peer_new();
-        g_autoptr(VpTestUser) user = NULL;
-        Told told;
-
-        told_start(&told, peer, VP_TEST_UUID);
-        vp_test_until(is(&told, VP_QMP_READY));
-        user = vp_test_user_new(told.session);
-        vp_test_peer_expect(peer, "{\"execute\":\"stop\"}", NULL);
-        vp_test_user_send(user, "{\"execute\":\"stop\"}");
-        vp_test_until(vp_test_peer_done(peer));
-        if (*cases[i].says)
-            vp_test_peer_say(peer, cases[i].says);
-        else
-            vp_test_peer_hang_up(peer);
-        vp_test_until(is(&told, VP_QMP_LOST));
-        g_assert_cmpstr(vp_test_user_last(user), ==, "LOST");
-        g_assert_true(g_pattern_match_simple(cases[i].reason,
-                                             vp_qmp_session_reason(told.session)));
-        g_assert_cmpint(vp_test_user_try(user, "{", NULL, 0), ==, VP_QMP_NOT_READY);
-        vp_test_until(is(&told, VP_QMP_READY));
-        vp_test_assert_works(peer, user);
-        told_stop(&told);
-    }
-}
-
-/* Half a message, then nothing or the end: nobody is hurt. */
-static void
-test_closed_at_every_byte(void)
-{
-    static const char conversation[] = VP_TEST_GREETING "\r\n{\"return\": {}, \"id\": 1}\r\n"
-                                                        "{\"return\": {\"UUID\": \"" VP_TEST_UUID
-                                                        "\"}, \"id\": 2}\r\n";
-
-    for (gsize n = 0; n < strlen(conversation); n++) {
-        g_autoptr(VpTestPeer) peer = vp_test_peer_new();
-        Told told;
-
-        vp_test_peer_forget(peer);
-        peer->greeting = NULL;
-        peer->lenient = true;
-        told_start(&told, peer, VP_TEST_UUID);
-        vp_test_until(peer->accepted == 1);
-        /* Spoken blindly, in pieces that let the session keep up. */
-        peer->chunk = 40;
-        vp_test_peer_write(peer, conversation, n);
-        vp_test_wait(3);
-        vp_test_peer_hang_up(peer);
-        vp_test_until(is(&told, VP_QMP_LOST));
-        told_stop(&told);
-    }
-}
-
-/* A conversation in pieces of 1, 2, 3 ... bytes goes like one in whole messages. */
-static void
-test_every_chunk_size(void)
-{
-    for (gsize chunk = 1; chunk < 130; chunk++) {
-        g_autoptr(VpTestPeer) peer = vp_test_peer_new();
-        g_autoptr(VpTestUser) user = NULL;
-        Told told;
-
-        peer->chunk = chunk;
-        told_start(&told, peer, VP_TEST_UUID);
-        vp_test_until(is(&told, VP_QMP_READY));
-        user = vp_test_user_new(told.session);
-        vp_test_peer_expect(peer, "{\"execute\":\"stop\"}",
-                            "{\"timestamp\": {\"seconds\": 5, \"microseconds\": 6}, \"event\": "
-                            "\"STOP\"}\r\n{\"return\": {}, \"id\": $ID}\r\n{\"event\": \"X\", "
-                            "\"data\": {\"a\": [1]}}");
-        vp_test_user_send(user, "{\"execute\":\"stop\",\"id\":\"a\"}");
-        vp_test_until(strstr(told.events->str, "X "));
-        g_assert_cmpstr(told.events->str, ==, "STOP 5.6 |X -1.0 {\"a\": [1]}|");
-        g_assert_cmpstr(vp_test_user_last(user), ==, "{\"return\": {}, \"id\": \"a\"}");
-        vp_test_assert_works(peer, user);
-        told_stop(&told);
-    }
-}
-
-/* Replies that nobody waits for are dropped; a storm of them ends the connection. */
-static void
-test_strays(void)
-{
-    static const char *const strays[] = {
-        "{\"return\": {}, \"id\": 5}",   "{\"return\": {}, \"id\": 77}",
-        "{\"return\": {}, \"id\": 123}", "{\"return\": {}, \"id\": \"5\"}",
-        "{\"return\": {}}",              "{\"error\": {}}",
-        "{\"error\": {}, \"id\": -1}",
-    };
-    g_autoptr(VpTestPeer) peer = vp_test_peer_new();
-    g_autoptr(VpTestUser) user = NULL;
-    Told told;
-
-    told_start(&told, peer, VP_TEST_UUID);
-    vp_test_until(is(&told, VP_QMP_READY));
-    user = vp_test_user_new(told.session);
-    for (guint i = 0; i < VP_QMP_STRAYS_MAX; i++)
-        vp_test_peer_say(peer, strays[i % G_N_ELEMENTS(strays)]);
-    vp_test_until(vp_qmp_session_stats(told.session)->stray_replies == VP_QMP_STRAYS_MAX);
-    vp_test_assert_works(peer, user);
-    vp_test_peer_say(peer, strays[0]);
-    vp_test_until(is(&told, VP_QMP_LOST));
-    g_assert_cmpstr(vp_qmp_session_reason(told.session), ==,
-                    "the peer has answered 101 commands that nobody sent");
-    vp_test_until(is(&told, VP_QMP_READY)); /* and each connection starts at none */
-    vp_test_peer_say(peer, strays[0]);
-    vp_test_assert_works(peer, user);
-    told_stop(&told);
-}
-
-/* One line that does not end: given up at the limit, with nothing kept. */
-static void
-test_endless_line(void)
-{
-    g_autoptr(VpTestPeer) peer = vp_test_peer_new();
-    g_autofree char *block = g_strnfill(1024 * 1024, 'x');
-    g_autoptr(VpTestUser) user = NULL;
-    Told told;
-
-    told_start(&told, peer, VP_TEST_UUID);
-    vp_test_until(is(&told, VP_QMP_READY));
-    for (guint sent = 0; sent <= VP_QMP_MESSAGE_MAX / (1024 * 1024); sent++)
-        vp_test_peer_write(peer, block, 1024 * 1024);
-    vp_test_until_for(60, is(&told, VP_QMP_LOST));
-    g_assert_true(g_str_has_prefix(vp_qmp_session_reason(told.session),
-                                   "the peer has sent a message of more than"));
-    vp_test_until(is(&told, VP_QMP_READY));
-    user = vp_test_user_new(told.session);
-    vp_test_assert_works(peer, user);
-    told_stop(&told);
-}
-
-/* The longest reply there may be, and its id exchanged for a longer one. */
-static void
-test_longest_reply(void)
-{
-    g_autoptr(VpTestPeer) peer = vp_test_peer_new();
-    g_autofree char *filling = g_strnfill(VP_QMP_MESSAGE_MAX - strlen(VP_TEST_OK) + 2, ' ');
-    g_autofree char *answer = g_strdup_printf("{\"return\": {%s}, \"id\": $ID}", filling);
-    g_autoptr(VpTestUser) user = NULL;
-    Told told;
-
-    told_start(&told, peer, VP_TEST_UUID);
-    vp_test_until(is(&told, VP_QMP_READY));
-    user = vp_test_user_new(told.session);
-    vp_test_peer_expect(peer, "{\"execute\":\"x\"}", answer); /* "$ID" becomes shorter by 2 */
-    vp_test_user_send(user, "{\"execute\":\"x\",\"id\":\"longer\"}");
-    vp_test_until_for(60, user->replies->len == 1);
-    g_assert_cmpuint(strlen(vp_test_user_last(user)), ==, VP_QMP_MESSAGE_MAX + 7);
-    g_assert_true(g_str_has_suffix(vp_test_user_last(user), ", \"id\": \"longer\"}"));
-    vp_test_assert_works(peer, user);
-    told_stop(&told);
-}
-
-/* Many events in one read, and a command between them. */
-static void
-test_events(void)
-{
-    g_autoptr(VpTestPeer) peer = vp_test_peer_new();
-    g_autoptr(VpTestUser) user = NULL;
-    Told told;
-
-    told_start(&told, peer, VP_TEST_UUID);
-    vp_test_until(is(&told, VP_QMP_READY));
-    user = vp_test_user_new(told.session);
-    for (guint i = 0; i < 10000; i++)
-        vp_test_peer_say(peer, "{\"event\": \"E\", \"timestamp\": {\"seconds\": 1}}");
-    vp_test_peer_say(peer, "{\"event\": 5}"); /* nameless: counted, not told */
-    vp_test_assert_works(peer, user);
-    g_assert_cmpuint(vp_qmp_session_stats(told.session)->events, ==, 10001);
-    g_assert_cmpuint(told.events->len, ==, 10000 * strlen("E 1.0 |"));
-    told_stop(&told);
-}
-
-/* Descriptors that a peer sends are not kept. */
-static void
-test_descriptors_from_peer(void)
-{
-    g_autoptr(VpTestPeer) peer = vp_test_peer_new();
-    g_autoptr(VpTestUser) user = NULL;
-    char control[CMSG_SPACE(sizeof(int))] = { 0 };
-    struct iovec part = { .iov_base = "{\"event\": \"E\"}\r\n", .iov_len = 16 };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-                              .msg_controllen = sizeof(control) };
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    int lowest = -1, again = -1;
-    Told told;
-
-    told_start(&told, peer, VP_TEST_UUID);
-    vp_test_until(is(&told, VP_QMP_READY));
-    *header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
-                                .cmsg_type = SCM_RIGHTS };
-    memcpy(CMSG_DATA(header), &(int){ STDERR_FILENO }, sizeof(int));
-    lowest = dup(STDERR_FILENO);
-    close(lowest);
-    g_assert_cmpint(sendmsg(vp_test_peer_fd(peer), &message, 0), ==, part.iov_len);
-    vp_test_until(told.events->len > 0);
-    again = dup(STDERR_FILENO);
-    g_assert_cmpint(again, ==, lowest);
-    close(again);
-    user = vp_test_user_new(told.session);
-    vp_test_assert_works(peer, user);
-    told_stop(&told);
-}
-
 /* The session goes in each of its own calls. */
 static void
 test_freed_in_state(void)
@@ -566,12 +288,12 @@ test_freed_in_state(void)
     for (VpQmpState state = VP_QMP_CONNECTING; state <= VP_QMP_LOST; state++) {
         g_autoptr(VpTestPeer) peer = vp_test_peer_new();
         gsize before = 0;
-        Told told;
+        VpTestTold told;
 
-        told_start(&told, peer, VP_TEST_UUID);
+        vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
         told.free_in = state;
         if (state == VP_QMP_CONNECTING || state == VP_QMP_LOST) {
-            vp_test_until(is(&told, VP_QMP_READY));
+            vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
             vp_test_peer_say(peer, "garbage");
         }
         vp_test_until(!told.session);
@@ -579,7 +301,7 @@ test_freed_in_state(void)
         vp_test_wait(2 * VP_QMP_RETRY_MIN_MS);
         g_assert_cmpuint(told.states->len, ==, before); /* nothing comes any more */
         g_assert_cmpuint(peer->connections.length, ==, 0);
-        told_stop(&told);
+        vp_test_told_stop(&told);
     }
 }
 
@@ -589,9 +311,9 @@ test_freed_early(void)
     g_autoptr(VpTestPeer) peer = vp_test_peer_new();
     VpQmpQueue *queue = NULL;
     char *message = NULL;
-    Told told;
+    VpTestTold told;
 
-    told_start(&told, peer, VP_TEST_UUID);
+    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
     queue = vp_qmp_queue_new(told.session);
     vp_qmp_session_free(told.session);
     told.session = NULL;
@@ -604,7 +326,7 @@ test_freed_early(void)
     vp_qmp_queue_free(queue);
     vp_qmp_queue_free(NULL);
     vp_qmp_session_free(NULL);
-    told_stop(&told);
+    vp_test_told_stop(&told);
 }
 
 /* A thousand at once: quickly, and an idle one costs little memory. */
@@ -623,8 +345,13 @@ test_a_thousand(void)
     VpQmpSession *sessions[1000] = { NULL };
     gint64 start = 0, took = 0;
     gsize before = 0, each = 0;
+    struct rlimit limit = { 0 };
 
     vp_raise_fd_limit();
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < 2100) {
+        g_test_skip("needs 2100 descriptors");
+        return;
+    }
     peer = vp_test_peer_new();
     before = mallinfo2().uordblks;
     start = g_get_monotonic_time();
@@ -659,14 +386,6 @@ main(int argc, char **argv)
         { "/qmp/session/no-socket", test_no_socket },
         { "/qmp/session/patience", test_patience },
         { "/qmp/session/full-backlog", test_full_backlog },
-        { "/qmp/session/misbehaviour", test_misbehaviour },
-        { "/qmp/session/closed-at-every-byte", test_closed_at_every_byte },
-        { "/qmp/session/every-chunk-size", test_every_chunk_size },
-        { "/qmp/session/strays", test_strays },
-        { "/qmp/session/endless-line", test_endless_line },
-        { "/qmp/session/longest-reply", test_longest_reply },
-        { "/qmp/session/events", test_events },
-        { "/qmp/session/descriptors-from-peer", test_descriptors_from_peer },
         { "/qmp/session/freed-in-state", test_freed_in_state },
         { "/qmp/session/freed-early", test_freed_early },
         { "/qmp/session/a-thousand", test_a_thousand },
