@@ -9,7 +9,7 @@
 #include "xml/test-helpers.h"
 #include "xml/test-laws.h"
 
-#define DOCUMENTS 4000
+#define DOCUMENTS 2000
 
 typedef struct Generator {
     GRand *rand;
