@@ -12,6 +12,7 @@
 #include "qemu_passthrough/daemon.h"
 
 #include "base/fd.h"
+#include "base/socket.h"
 #include "qemu_passthrough/client.h"
 #include "qemu_passthrough/embed.h"
 #include "qemu_passthrough/events.h"
@@ -23,6 +24,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What the path of a session's socket leaves for its directory. */
+#define SESSION_DIR_MAX (VP_SOCKET_PATH_MAX - strlen("/virtpass-") - (VP_UUID_TEXT_SIZE - 1))
 
 /* Guests of a private libvirtd are ended within this time, or left behind with a warning. */
 #define END_GUESTS_MS 10000
@@ -312,6 +316,21 @@ on_reload_signal(gpointer data)
 
 /* --- the beginning -------------------------------------------------------- */
 
+/* QEMU makes its sockets there, and does not start when it cannot. A user's directory is made;
+ * the system's is libvirt's own, with owner and mode that are not ours to choose. */
+static void
+prepare_session_dir(const VpConfig *config)
+{
+    if (config->policy == VP_POLICY_ALL && strlen(config->session_dir) > SESSION_DIR_MAX)
+        vp_log_warning("sockets in '%s' would have too long a path: no domain gets a dedicated "
+                       "session", config->session_dir);
+    if (g_file_test(config->session_dir, G_FILE_TEST_IS_DIR))
+        return;
+    if (!config->session || g_mkdir_with_parents(config->session_dir, 0700) < 0)
+        vp_log_warning("the directory for session sockets, '%s', does not exist: domains with a "
+                       "dedicated session will not start", config->session_dir);
+}
+
 static bool
 start(VpRun *run, GError **error)
 {
@@ -332,6 +351,7 @@ start(VpRun *run, GError **error)
         if (!run->embed)
             return false;
     }
+    prepare_session_dir(config);
     daemon->upstream = vp_upstream_new(daemon->loop, &daemon->address, &upstream_ops, daemon);
     daemon->domains = vp_domains_new(daemon->loop, daemon->upstream, &domains_ops, daemon);
     vp_log_info("serving %s in front of %s", vp_listener_path(run->listener), upstream_path);
