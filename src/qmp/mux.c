@@ -268,7 +268,8 @@ find(VpQmpMux *mux, const VpQmpEnvelope *envelope, VpQmpBand *ret_band)
 
     if (envelope->id.text) {
         command = id >= 0 ? find_by_id(mux, id, ret_band) : NULL;
-        mux->in_step = command != NULL;
+        if (!command || *ret_band == VP_QMP_IN_BAND)
+            mux->in_step = command != NULL;
         return command;
     }
     *ret_band = VP_QMP_IN_BAND;
