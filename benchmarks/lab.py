@@ -46,6 +46,9 @@ DEVICES = """\
     <watchdog model='i6300esb'/>
 """
 
+# QEMU's name for the thread that reads and writes its monitors, as far as the kernel keeps it.
+MONITOR_THREAD = "IO mon_iothread"
+
 # libvirtd probes QEMU before the first guest, on a machine that may be busy.
 CREATE_SECONDS = 90
 
@@ -145,11 +148,13 @@ class RealLab:
         """libvirtd would have put an id of its own into the command."""
         return '"libvirt-' not in client.monitor(item.ref, QUERY_STATUS)
 
-    def processes(self):
-        """Pids by the name under which their cost is shown; the first guest's QEMU."""
-        return {"QEMU": self.libvirtd.qemu_pid(self.guests[0].name),
-                "virtpassd": self.virtpassd.pid,
-                "libvirtd": self.libvirtd.process.pid}
+    def spenders(self):
+        """Whose cost is shown: {name: Threads}. QEMU reads monitors in a thread of their own."""
+        qemu = self.libvirtd.qemu_pid(self.guests[0].name)
+        return {"QEMU's monitor thread": Threads(qemu, MONITOR_THREAD.startswith),
+                "QEMU's other threads": Threads(qemu, lambda n: not MONITOR_THREAD.startswith(n)),
+                "virtpassd": Threads(self.virtpassd.pid),
+                "libvirtd": Threads(self.libvirtd.process.pid)}
 
     def template(self, session_dir):
         """The first guest's XML as libvirtd has it, for a scripted libvirtd to fill in."""
@@ -207,33 +212,41 @@ class ScriptedLab:
         self.scripted.kill()
 
 
+class Threads:
+    """What the threads of a process spend, or those with names that are wanted."""
+
+    def __init__(self, pid, wanted=lambda name: True):
+        self.pid = pid
+        self.wanted = wanted
+
+    def _read(self, name):
+        """The file of this name of each thread."""
+        directory = f"/proc/{self.pid}/task"
+        for task in os.listdir(directory):
+            try:
+                with open(f"{directory}/{task}/comm", encoding="ascii") as file:
+                    if not self.wanted(file.read().rstrip("\n")):
+                        continue
+                with open(f"{directory}/{task}/{name}", encoding="ascii") as file:
+                    yield file.read()
+            except FileNotFoundError:  # a thread that has just ended
+                pass
+
+    def cpu_seconds(self):
+        return sum(int(text.split()[0]) for text in self._read("schedstat")) / 1e9
+
+    def switches(self):
+        """Context switches."""
+        return sum(int(line.split()[1]) for text in self._read("status")
+                   for line in text.splitlines() if "ctxt_switches" in line)
+
+
 def memory(pid):
     """KiB of a process that has come to rest: {"Rss": ..., "Pss": ..., "Pss_Anon": ...}."""
-    used = cpu_seconds(pid)
-    while True:
+    threads = Threads(pid)
+    used = None
+    while used != (used := threads.cpu_seconds()):
         time.sleep(0.1)
-        if cpu_seconds(pid) == used:
-            break
-        used = cpu_seconds(pid)
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
         fields = (line.split() for line in file if line.endswith(" kB\n"))
         return {words[0].rstrip(":"): int(words[1]) for words in fields}
-
-
-def _tasks(pid, name):
-    for task in os.listdir(f"/proc/{pid}/task"):
-        try:
-            with open(f"/proc/{pid}/task/{task}/{name}", encoding="ascii") as file:
-                yield file.read()
-        except FileNotFoundError:  # a thread that has just ended
-            pass
-
-
-def cpu_seconds(pid):
-    return sum(int(text.split()[0]) for text in _tasks(pid, "schedstat")) / 1e9
-
-
-def switches(pid):
-    """Context switches of all threads."""
-    return sum(int(line.split()[1]) for text in _tasks(pid, "status")
-               for line in text.splitlines() if "ctxt_switches" in line)

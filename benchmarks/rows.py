@@ -169,28 +169,19 @@ def forwarded(bench):
 
 
 def cost(bench):
-    """Where the time of a query-status goes: CPU time and context switches of each process."""
-    processes = bench.real.processes()
-    figures = []
+    """Where the time of a query-status goes: a row for each who spends some, a column a way."""
+    spenders = bench.real.spenders()
+    cpu = {name: {} for name in spenders}
+    switches = {name: {} for name in spenders}
     for way, target in bench.three(lab.QUERY_STATUS).items():
-        before = {name: (lab.cpu_seconds(pid), lab.switches(pid))
-                  for name, pid in processes.items()}
+        before = {name: (who.cpu_seconds(), who.switches()) for name, who in spenders.items()}
         sent = bench.load({way: target}, repetitions=1)[way][0]["sent"]
-        for name, pid in processes.items():
-            cpu = (lab.cpu_seconds(pid) - before[name][0]) * 1e6 / sent
-            switched = (lab.switches(pid) - before[name][1]) / sent
-            figures.append((way, name, cpu, switched))
-    return cost_figures(figures)
-
-
-def cost_figures(measured):
-    """A row for each process and what it spends, a column for each way."""
-    rows = []
-    for title, unit, column in (("CPU", MICROSECONDS, 2), ("context switches", "", 3)):
-        for name in dict.fromkeys(entry[1] for entry in measured):
-            values = {entry[0]: entry[column] for entry in measured if entry[1] == name}
-            rows.append(Figure(f"{title} of {name} for one query-status", unit, values))
-    return rows
+        for name, who in spenders.items():
+            cpu[name][way] = (who.cpu_seconds() - before[name][0]) * 1e6 / sent
+            switches[name][way] = (who.switches() - before[name][1]) / sent
+    return ([Figure(f"CPU for one query-status: {name}", MICROSECONDS, cpu[name])
+             for name in spenders]
+            + [Figure(f"context switches: {name}", "", switches[name]) for name in spenders])
 
 
 # --- with a scripted one ----------------------------------------------------
@@ -208,10 +199,11 @@ def idle_client(path):
 
 
 def per_item(title, before, after, count, at_most=None):
-    """Growth of the process for each of so many; what is shared with others counts in part."""
+    """Growth of the process for each of so many: of its anonymous memory, for what it shares
+    with other processes changes with them."""
     grown = {key: (after[key] - before[key]) / count for key in ("Rss", "Pss", "Pss_Anon")}
-    check = [Check("{:.1f} KiB", [grown["Pss"]], at_most=at_most)] if at_most else []
-    return Figure(title, KIB, {VIRTPASSD: grown["Pss"]}, check, grown)
+    check = [Check("{:.1f} KiB", [grown["Pss_Anon"]], at_most=at_most)] if at_most else []
+    return Figure(title, KIB, {VIRTPASSD: grown["Pss_Anon"]}, check, grown)
 
 
 def scripted_lab(bench, sessions):

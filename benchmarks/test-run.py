@@ -33,15 +33,23 @@ FIGURES = {
     "16 clients, one domain (raw: one, 8 in flight)": (THREE, 1),
     "16 clients, 2 domains (raw: one for each)": (THREE, 0),
     "virDomainGetInfo, forwarded: p50": ({VIRTPASSD, LIBVIRTD}, 1),
-    "CPU of QEMU for one query-status": (THREE, 0),
-    "CPU of virtpassd for one query-status": (THREE, 0),
-    "CPU of libvirtd for one query-status": (THREE, 0),
+    "CPU for one query-status: QEMU's monitor thread": (THREE, 0),
+    "CPU for one query-status: QEMU's other threads": (THREE, 0),
+    "CPU for one query-status: virtpassd": (THREE, 0),
+    "CPU for one query-status: libvirtd": (THREE, 0),
+    "context switches: virtpassd": (THREE, 0),
     "memory of virtpassd alone": ({VIRTPASSD}, 0),
     "memory per idle client, of 20": ({VIRTPASSD}, 1),
     "memory per idle session, of 20": ({VIRTPASSD}, 1),
     "memory per client that has used a session": ({VIRTPASSD}, 0),
     "attaching 20 sessions after a start": ({VIRTPASSD}, 1),
 }
+
+
+def is_positive(title):
+    """Others may be 0: few clients find room in memory that is there already, and not every
+    process has a part in every command."""
+    return not title.startswith(("CPU", "context switches", "memory per"))
 
 
 def environment():
@@ -64,7 +72,7 @@ class Run(unittest.TestCase):
             with self.subTest(title):
                 medians = self.figures[title]["medians"]
                 self.assertEqual(set(medians), ways)
-                if not title.startswith("CPU") and "memory" not in title:
+                if is_positive(title):
                     self.assertGreater(min(medians.values()), 0)
 
     def test_targets_are_told_and_judged(self):
@@ -101,24 +109,14 @@ class Run(unittest.TestCase):
 
 
 class Interrupted(unittest.TestCase):
-    def directory(self):
-        """Of the run, as soon as something works in it."""
-        for pid in proctree.descendants(leaks.supervisor()):
-            found = re.search(r"/dev/shm/vpb-[^/ ]+", proctree.command_line(pid))
-            if found and "virtpassd-sock" not in found[0]:
-                return found[0]
-        return None
-
     @limits.limit(RUN_SECONDS)
     def test_it_ends_all_that_it_started(self):
         log = os.path.join(leaks.root(), "log")
         process = Process(COMMAND, log, env=environment())
-        directory = limits.poll_until(self.directory, "a daemon runs", RUN_SECONDS)
+        limits.poll_until(lambda: "round trip" in process.log_text(), "guests run", RUN_SECONDS)
+        lines = [proctree.command_line(pid) for pid in proctree.descendants(process.pid)]
+        directory, = set(re.findall(r"/dev/shm/vpb-[^/ ]+", "\n".join(lines)))
         process.signal(signal.SIGTERM)
         self.assertEqual(process.wait(), 128 + signal.SIGTERM)
         os.unlink(log)
         self.assertFalse(os.path.exists(directory))
-
-
-if __name__ == "__main__":
-    unittest.main()
