@@ -53,7 +53,7 @@ vp_find_domain(virConnectPtr conn, const char *name)
     if (!domain)
         domain = virDomainLookupByUUIDString(conn, name);
     if (!domain)
-        fprintf(stderr, "error: there is no domain '%s'; 'virsh list' shows those that run\n", name);
+        fprintf(stderr, "error: there is no domain '%s'; 'virsh list' shows what runs\n", name);
     return domain;
 }
 

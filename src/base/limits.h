@@ -100,6 +100,10 @@
  * and closes the rest without a word. */
 #define VP_QMP_FDS_MAX 16u
 
+/* Events remembered while their source changes (two seconds). A guest whose QEMU sends more in
+ * that time gets the change at once, and may see one twice or miss one. */
+#define VP_EVENTS_SEEN_MAX 512u
+
 /* --- XML ----------------------------------------------------------------- */
 
 /* Element nesting; libxml2's own default (xmlParserMaxDepth). */

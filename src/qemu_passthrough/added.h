@@ -11,6 +11,7 @@
 /* A first look, for every monitor command: can this be one of ours? */
 bool vp_added_is_ours(const char *command, bool hmp);
 
-/* Answers the command if it is one of ours. false: it is not. The client may write to the domain. */
+/* Answers the command if it is one of ours. false: it is not. The client has been found to be
+ * allowed to write to the domain. */
 bool vp_added_answer(VpClient *client, VpDomain *domain, const VpHeader *call, const char *command,
                      bool hmp);

@@ -49,7 +49,8 @@ trace(const VpClient *client, const char *direction, const VpFrame *frame)
     const char *name = vp_procedure_name(h->program, h->procedure);
     g_autofree char *number = name ? NULL : g_strdup_printf("0x%x/%d", h->program, h->procedure);
 
-    vp_log(VP_LOG_DEBUG, "client %" G_GUINT64_FORMAT " %s %s %s serial %u status %u, %u bytes, %u fds",
+    vp_log(VP_LOG_DEBUG,
+           "client %" G_GUINT64_FORMAT " %s %s %s serial %u status %u, %u bytes, %u fds",
            client->number, direction,
            h->type <= VP_FRAME_STREAM_HOLE ? vp_frame_type_names[h->type] : "type?",
            name ?: number, h->serial, h->status, h->length, h->nfds);

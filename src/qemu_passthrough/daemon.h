@@ -16,7 +16,7 @@ typedef struct VpDaemon {
     VpDomains *domains;
     GPtrArray *clients;     /* VpClient, owned */
     bool full;              /* max_clients reached: nobody is accepted */
-    bool wants_events;      /* libvirtd was asked for QEMU's events, for domains without a session */
+    bool wants_events;      /* libvirtd was asked for the events of domains without a session */
 } VpDaemon;
 
 /* Runs until a signal ends it. The process's exit status. */

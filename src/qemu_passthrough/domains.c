@@ -91,7 +91,7 @@ close_session(VpDomain *domain)
     domain->owner->ops->closed(domain, domain->owner->data);
 }
 
-/* Tells those who wait, if there is something to tell. Each may do anything, waiting again included. */
+/* Tells those who wait, if there is something to tell. Each may do anything, also wait again. */
 static void
 wake_waiters(VpDomain *domain)
 {

@@ -52,6 +52,9 @@
 /* Descriptors of ours in the child are moved above this, out of the way of those two. */
 #define HIGH_FD 10
 
+/* libvirtd and the programs it looks for; a user's own PATH may lack the sbin directories. */
+#define SEARCH_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 #define LISTEN_PID_SIZE (sizeof("LISTEN_PID=") + 11)
 
 struct VpEmbed {
@@ -179,7 +182,7 @@ make_environment(const char *dir)
     g_ptr_array_add(list, g_strdup("LISTEN_FDS=1"));
     g_ptr_array_add(list, g_strdup("LISTEN_FDNAMES=libvirtd.socket"));
     g_ptr_array_add(list, g_strdup("LC_ALL=C"));
-    g_ptr_array_add(list, g_strdup("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+    g_ptr_array_add(list, g_strdup("PATH=" SEARCH_PATH));
     g_ptr_array_add(list, make_variable("HOME", dir, "data"));
     g_ptr_array_add(list, make_variable("XDG_RUNTIME_DIR", dir, "run"));
     g_ptr_array_add(list, make_variable("XDG_CONFIG_HOME", dir, "config"));

@@ -174,7 +174,8 @@ send_hmp_result(VpRequest *request, const char *reply, gsize size)
     }
     vp_rpc_send_error(request->client->down, &request->header,
                       unknown ? VP_RPC_OPERATION_UNSUPPORTED : VP_RPC_INTERNAL_ERROR,
-                      VP_RPC_FROM_QEMU, "unable to execute QEMU command 'human-monitor-command': %s",
+                      VP_RPC_FROM_QEMU,
+                      "unable to execute QEMU command 'human-monitor-command': %s",
                       text ?: "no reason given");
 }
 
@@ -312,6 +313,7 @@ static void
 step(VpRequest *request)
 {
     bool ours = vp_added_is_ours(request->args.cmd, is_hmp(request));
+    VpAccessVerdict verdict = VP_ACCESS_ALLOWED;
 
     if (vp_domain_route(request->domain) == VP_ROUTE_WAIT) {
         keep_frame(request);
@@ -331,8 +333,9 @@ step(VpRequest *request)
         forward(request);
         return;
     }
-    switch (request->allowed ? VP_ACCESS_ALLOWED
-                             : vp_access_check(request->client, request->domain, on_access, request)) {
+    if (!request->allowed)
+        verdict = vp_access_check(request->client, request->domain, on_access, request);
+    switch (verdict) {
     case VP_ACCESS_ALLOWED:
         with_permission(request);
         break;

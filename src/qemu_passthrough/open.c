@@ -135,7 +135,8 @@ on_identity_set(const VpCallReply *reply, gpointer data)
     }
     vp_log_error("client %" G_GUINT64_FORMAT ": libvirtd does not take its identity: %s",
                  client->number,
-                 reply->error && reply->error->message ? *reply->error->message : "connection lost");
+                 reply->error && reply->error->message ? *reply->error->message
+                                                       : "connection lost");
     vp_client_leave(client, "its identity could not be set");
 }
 
