@@ -86,6 +86,9 @@ vp_loop_new(GMainContext *context, GError **error)
     loop->context = g_main_context_ref(context ?: g_main_context_default());
     loop->epoll_fd = vp_steal_fd(&epoll_fd);
     g_source_set_static_name(source, "virtpass epoll");
+    /* Nobody runs the context from within a callback. But a source that may not recurse is taken
+     * out of the poll set for each dispatch and put in again, with a write to GLib's eventfd. */
+    g_source_set_can_recurse(source, TRUE);
     g_source_add_unix_fd(source, loop->epoll_fd, G_IO_IN);
     g_source_attach(source, loop->context);
     return loop;
