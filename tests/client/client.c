@@ -237,14 +237,15 @@ typedef struct Crowd {
 static gpointer
 crowd_member(gpointer data)
 {
+    const char *command = "{\"execute\":\"query-name\"}";
     Crowd *crowd = data;
 
     for (int i = 0; i < crowd->rounds; i++) {
         virDomainInfo info = { 0 };
         g_autofree char *result = NULL;
 
-        if (virDomainQemuMonitorCommand(crowd->domain, "{\"execute\":\"query-name\"}", &result, 0) < 0
-            || !strstr(result, virDomainGetName(crowd->domain)))
+        if (virDomainQemuMonitorCommand(crowd->domain, command, &result, 0) < 0 ||
+            !strstr(result, virDomainGetName(crowd->domain)))
             g_atomic_int_inc(&crowd->wrong);
         if (virDomainGetInfo(crowd->domain, &info) < 0 || info.nrVirtCpu != 1)
             g_atomic_int_inc(&crowd->wrong);

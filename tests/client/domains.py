@@ -275,7 +275,7 @@ class Refusals(Comparison):
         side.note("state", side.virsh("domstate", "g"))
 
     def case_connection_names(self, side):
-        for name in ("qemu:///nonsense", "qemu:///", "xen:///system", "test:///default", "nonsense"):
+        for name in ("qemu:///nonsense", "qemu:///", "xen:///system", "test:///default", "wrong"):
             uri = f"qemu+unix:///session?socket={side.sock}&name={name}"
             try:
                 libvirt.open(uri).close()

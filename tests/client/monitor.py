@@ -150,7 +150,8 @@ class Commands(Comparison):
     def case_many_threads(self, side):
         """Twelve threads on one connection get each its own replies"""
         side.start("g")
-        assert "12 threads, 0 wrong" in side.note("threads", side.client("threads", "g", "12", "20"))
+        out = side.note("threads", side.client("threads", "g", "12", "20"))
+        assert "12 threads, 0 wrong" in out
 
 
 class Virsh(Comparison):
@@ -282,7 +283,8 @@ class Events(Comparison):
     def case_refused(self, side):
         self.start_paused(side, "g")
         for event, flags in (("[", REGEX), ("(", REGEX | NOCASE), ("x", 4), ("x", 64)):
-            side.note(f"{event} {flags}", side.client("monitor-events", "1", "-", event, str(flags)))
+            side.note(f"{event} {flags}",
+                      side.client("monitor-events", "1", "-", event, str(flags)))
         waiting = self.registered(side, 1, "-", "STOP", 0)
         self.act(side, "g")
         self.note_lines(side, "next", waiting)
@@ -306,7 +308,8 @@ class ReadOnly(Comparison):
         domain = side.connect(readonly=True).lookupByName("g")
         side.note("command", side.error(libvirt_qemu.qemuMonitorCommand, domain, "{}", 0))
         side.note("agent", side.error(libvirt_qemu.qemuAgentCommand, domain, "{}", 1, 0))
-        side.note("files", side.error(libvirt_qemu.qemuMonitorCommandWithFiles, domain, "{}", [], 0))
+        side.note("files", side.error(libvirt_qemu.qemuMonitorCommandWithFiles, domain, "{}", [],
+                                      0))
         raw = side.raw(flags=1)
         reference = raw.lookup("g")
         for flags in (0, 1, 2):

@@ -9,7 +9,7 @@ import threading
 
 from harness import limits, qmp, rpc, xdr
 from harness.rpc import Frame
-from harness.scripted import Scripted, Sender
+from harness.scripted import Scripted, Sender, measured_environment
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -21,11 +21,13 @@ CHUNKS = 256
 # marks of both directions. Far below what is sent.
 ON_ITS_WAY = 6 * MIB
 
-# What virtpassd may grow by meanwhile. A sanitizer keeps what was freed for a while.
-GROWTH_KIB = (8 * MIB if limits.FACTOR == 1 else 96 * MIB) // KIB
+# What virtpassd may grow by meanwhile; a sanitizer needs more for the same.
+GROWTH_KIB = (8 * MIB if limits.FACTOR == 1 else 32 * MIB) // KIB
 
 
 class Base(Scripted):
+    environment = measured_environment()
+
     def setUp(self):
         super().setUp()
         self.bystander = self.client()

@@ -226,6 +226,19 @@ class Access(SystemMode):
         with self.assertRaises(TimeoutError):
             client.monitor_event(timeout=limits.ABSENCE_SECONDS)
 
+    def test_domain_that_refuses_commands(self):
+        """session='none' is told to who may write to the domain, to nobody else"""
+        xml = guest.domain("n", after=guest.session_attribute("none"))
+        self.client("qemu:///system").define(xml)
+        domain = self.upstream.domains[guest.uuid("n")]
+        self.upstream.start_domain(domain, 3)
+        code, _, message = self.client("qemu:///system").monitor_error(self.ref(domain), COMMAND)
+        self.assertEqual(code, 29)
+        self.assertIn("'n'", message)
+        self.upstream.denied.add((self.user, "n"))
+        code, _, message = self.client_as(USER).monitor_error(self.ref(domain), COMMAND)
+        self.assertEqual(code, 88, message)
+
     def test_unknown_domain(self):
         """Refused in libvirtd's words, not with a hint whether it exists"""
         client = self.client_as(USER)

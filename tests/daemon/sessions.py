@@ -133,6 +133,33 @@ class Attaching(Scripted):
         self.assertEqual(client.monitor_error(("x", guest.uuid("x"), -1), STATUS)[0], 42)
         self.works(client)
 
+    def test_while_virtpassd_itself_is_not_connected_yet(self):
+        """Its own connection to libvirtd is slower than a client: the client is served, and a
+        command of virtpassd's own is never sent on to QEMU"""
+        domain, _ = self.guest("g", event=None)
+        self.virtpassd.end()
+        self.upstream.frames.clear()
+        opened = []
+        good = self.upstream.handlers[rpc.REMOTE, rpc.OPEN]
+
+        def first_waits(peer, frame):
+            opened.append((peer, frame))
+            return upstream.NO_REPLY if len(opened) == 1 else good(peer, frame)
+        self.upstream.on(rpc.REMOTE, rpc.OPEN, first_waits)
+        self.virtpassd.start()
+        limits.poll_until(lambda: opened, "virtpassd opens its own connection")
+        client = self.client()
+        self.assertIn("return", client.monitor(self.ref(domain), STATUS))
+        call = client.post_monitor(self.ref(domain), '{"execute":"__org.virtpass_query-session"}')
+        limits.stays(lambda: not [frame for _, frame in self.upstream.frames
+                                  if b"__org.virtpass" in frame.payload], "it stays inside")
+        opened[0][0].answer(opened[0][1])
+        try:
+            self.assertIn('"domain": "g"', text(client.reply(call)))
+        except rpc.RpcError:
+            pass  # also an answer
+        self.virtpassd.wait_session("g")
+
     def test_copied_definition(self):
         """Plain libvirtd let somebody copy a definition, our words included: the socket that they
         name belongs to the original, and only the original is talked to"""
@@ -246,7 +273,8 @@ class Identifiers(OneGuest):
                                      '{"execute":"echo","arguments":{"n":%d},"id":1}' % number)
                  for number, client in enumerate(clients)]
         for number, (client, call) in enumerate(zip(clients, calls)):
-            self.assertEqual(json.loads(text(client.reply(call))), {"return": {"n": number}, "id": 1})
+            self.assertEqual(json.loads(text(client.reply(call))),
+                             {"return": {"n": number}, "id": 1})
 
     def test_daemons_own_are_unique(self):
         """Among the commands that QEMU has at a time, whatever the clients chose"""
@@ -296,7 +324,8 @@ class Bytes(OneGuest):
 
     def test_commands_arrive_as_they_are(self):
         client = self.client()
-        for arguments in ('{"a":1.50}', '{"a":"\\u00e4\\n","b":[[],{}]}', '{"x":123456789012345678}'):
+        for arguments in ('{"a":1.50}', '{"a":"\\u00e4\\n","b":[[],{}]}',
+                          '{"x":123456789012345678}'):
             self.ask(client, '{"execute":"echo","arguments":%s}' % arguments)
             self.assertEqual(self.server.named("echo")[-1]["arguments"], json.loads(arguments))
 
@@ -538,7 +567,8 @@ class Limits(OneGuest):
     def test_not_json(self):
         client = self.client()
         before = len(self.server.commands)
-        for command in ("", " ", "{", "x", "'a'", '{"execute":"a"} {', '{"execute":"a"}{"execute":"b"}',
+        for command in ("", " ", "{", "x", "'a'", '{"execute":"a"} {',
+                        '{"execute":"a"}{"execute":"b"}',
                         '{"a":1,}', '{"execute":"\\ud800"}x', "\x00", '{"execute":"q\nr"}', "NaN",
                         '{"execute":"a","id":01}', "\ufeff{}"):
             self.assertEqual(client.monitor_error(self.reference, command)[0], 1, command)

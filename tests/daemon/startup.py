@@ -269,7 +269,7 @@ class Signals(Scripted):
 
 class Manager(Scripted):
     def test_what_the_service_manager_is_told(self):
-        """READY when clients are served, RELOADING and READY around a reload, STOPPING at the end"""
+        """READY, then RELOADING and READY around a reload, and STOPPING at the end"""
         self.virtpassd.end()
         notify = NotifySocket(os.path.join(self.dir, "notify"))
         self.addCleanup(notify.close)

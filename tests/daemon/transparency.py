@@ -383,8 +383,9 @@ class Opening(Scripted):
 
     def test_names_that_make_libvirtd_a_client_are_refused(self):
         """With a transport or a server in it libvirtd itself would dial"""
-        for name in ("qemu+unix:///system?socket=/x", "qemu+ssh://host/system", "qemu://host/system",
-                     "qemu+tcp://127.0.0.1/system", "test+ext:///default?command=/x"):
+        for name in ("qemu+unix:///system?socket=/x", "qemu+ssh://host/system",
+                     "qemu://host/system", "qemu+tcp://127.0.0.1/system",
+                     "test+ext:///default?command=/x"):
             client = self.client(None)
             client.auth()
             opens = len(self.upstream.select(lambda frame: frame.proc == rpc.OPEN))

@@ -130,7 +130,8 @@ class Lines(Process):
 
     def finish(self):
         """Waits for the program's own end; returns all it printed."""
-        limits.poll_until(lambda: not self.running, lambda: f"{self.popen.args[0]} ends; it printed {self.lines}")
+        limits.poll_until(lambda: not self.running,
+                          lambda: f"{self.popen.args[0]} ends; it printed {self.lines}")
         code = self.popen.returncode
         self.reader.join()
         assert code == 0, f"{self.popen.args} ended with {code}: {self.log_tail()}"

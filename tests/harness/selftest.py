@@ -67,8 +67,8 @@ class Runner(unittest.TestCase):
         self.fails("def test_one(self): self.addCleanup(lambda: 1 // 0)", "one", "ZeroDivision")
 
     def test_process_left_behind(self):
-        lines = self.fails("def test_one(self):\n subprocess.Popen(['setsid', '-f', 'sleep', '66'])",
-                           "one", "sleep 66")
+        lines = self.fails("def test_one(self):\n"
+                           " subprocess.Popen(['setsid', '-f', 'sleep', '66'])", "one", "sleep 66")
         self.assertTrue(any("not ok 2 - no process" in line for line in lines), lines)
 
     def test_file_left_behind(self):
@@ -80,7 +80,8 @@ class Runner(unittest.TestCase):
         self.assertEqual(lines[0], "ok 1 - one")
 
     def test_time_limit(self):
-        self.fails("@limits.limit(1)\ndef test_one(self): time.sleep(60)", "ended by itself", "ended")
+        self.fails("@limits.limit(1)\ndef test_one(self): time.sleep(60)",
+                   "ended by itself", "without its last line")
 
     def test_condition_that_does_not_come_true(self):
         self.fails("def test_one(self): limits.poll_until(lambda: 0, 'the moon', 0.1)",

@@ -166,13 +166,20 @@ class Virtpassd:
         """What "virtpass sessions --json" tells, by name of the domain."""
         result = virtpass("-c", self.uri, "sessions", "--json")
         assert result.returncode == 0, result.stderr
+        return self._by_name(result)
+
+    @staticmethod
+    def _by_name(result):
         return {entry["domain"]: entry for entry in json.loads(result.stdout)}
 
     def wait_session(self, name, session="dedicated", state="ready"):
         """Until the domain's session is what it should be; returns its entry."""
         def there():
-            entry = self.sessions().get(name)
-            return entry if entry and (entry["session"], entry["state"]) == (session, state) else None
+            result = virtpass("-c", self.uri, "sessions", "--json")
+            if result.returncode != 0:  # it has only just been started
+                return None
+            entry = self._by_name(result).get(name, {"session": None, "state": None})
+            return (entry["session"], entry["state"]) == (session, state) and entry
         return limits.poll_until(there, f"{session} session of {name} is {state}")
 
     def descriptors(self):
