@@ -141,8 +141,6 @@ vp_qmp_channel_flush(VpQmpChannel *channel)
     struct iovec part = { .iov_base = (guint8 *)vp_buffer_bytes(&channel->unsent),
                           .iov_len = channel->unsent.len };
 
-    if (channel->unsent.len == 0 || channel->send_errno)
-        return;
     vp_buffer_consume(&channel->unsent, send_some(channel, &part, 1));
     if (channel->unsent.len == 0)
         vp_watch_set(&channel->watch, EPOLLIN);

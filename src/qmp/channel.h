@@ -39,7 +39,7 @@ bool vp_qmp_channel_can_send(const VpQmpChannel *channel);
 void vp_qmp_channel_send(VpQmpChannel *channel, struct iovec *parts, guint n_parts, int *fds,
                          guint n_fds);
 
-/* Sends what was kept. */
+/* Sends what was kept, after EPOLLOUT. */
 void vp_qmp_channel_flush(VpQmpChannel *channel);
 
 /*

@@ -6,13 +6,16 @@
  * A command is in one list at a time: waiting in its queue, or in flight. In-band commands are
  * answered in order, so their list is a FIFO; a reply is found by its id, and one without an id
  * belongs to the head of the FIFO. Such a one is QEMU's answer to what it could not parse, or the
- * answer to a command that was sent without an id: a plain command that is alone does not need
- * one, and the seven bytes would make its round trip a tenth longer (see command.c).
+ * answer to a command that was sent without an id: a command whose client gave it none does not
+ * need one, and the seven bytes cost QEMU a tenth of a round trip and a quarter of its throughput
+ * (see command.c).
  *
  * Should QEMU ever answer one message twice, which it does for broken JSON that we never send, no
  * two users' replies may be out of step from then on. So after an error without id, which may be
  * the first of two, and after a reply to nobody, commands carry ids until one of these has come
- * back.
+ * back; and each VP_QMP_UNTAGGED_MAX commands one carries an id in any case. If that one's reply
+ * comes while one without an id is still before it, the order is not what it has to be: the
+ * session is lost, for a wrong answer is worse than none.
  *
  * Queues take turns, a command each; a queue is in the list of turns if and only if it has
  * commands waiting. The two bands are separate: out-of-band commands overtake. Nothing is sent
@@ -78,6 +81,7 @@ vp_qmp_mux_open(VpQmpMux *mux, bool oob)
     mux->open = true;
     mux->oob = oob;
     mux->in_step = true;
+    mux->untagged = 0;
     mux->exclusive = false;
 }
 
@@ -156,12 +160,15 @@ new_id(VpQmpMux *mux, VpQmpBand band)
 static gsize
 begin_object(VpQmpMux *mux, VpQmpCommand *command, VpQmpBand band, char *head, gsize size)
 {
-    bool alone = g_queue_is_empty(&mux->in_flight[VP_QMP_IN_BAND]);
     bool empty = command->text->str[0] == '}';
 
-    command->tagged = !(command->plain && alone && mux->in_step);
-    if (!command->tagged)
+    command->tagged = !(command->plain && mux->in_step && mux->untagged < VP_QMP_UNTAGGED_MAX);
+    if (!command->tagged) {
+        mux->untagged++;
         return snprintf(head, size, "{");
+    }
+    if (band == VP_QMP_IN_BAND)
+        mux->untagged = 0;
     command->id = new_id(mux, band);
     return snprintf(head, size, "{\"id\":%u%s", command->id, empty ? "" : ",");
 }
@@ -259,6 +266,17 @@ find_by_id(VpQmpMux *mux, guint id, VpQmpBand *ret_band)
     return NULL;
 }
 
+/* Whether a command without an id waits for its reply longer than @command. */
+static bool
+overtakes(const VpQmpCommand *command)
+{
+    for (const GList *l = command->link.prev; l; l = l->prev) {
+        if (!((const VpQmpCommand *)l->data)->tagged)
+            return true;
+    }
+    return false;
+}
+
 /* Whose reply it is. */
 static VpQmpCommand *
 find(VpQmpMux *mux, const VpQmpEnvelope *envelope, VpQmpBand *ret_band)
@@ -319,14 +337,18 @@ answer(const VpQmpCommand *command, const VpQmpEnvelope *envelope, char *message
     command->func(VP_QMP_REPLIED, message, size, command->data);
 }
 
-bool
+VpQmpDelivery
 vp_qmp_mux_deliver(VpQmpMux *mux, const VpQmpEnvelope *envelope, char *message, gsize size)
 {
     VpQmpBand band = VP_QMP_IN_BAND;
-    g_autoptr(VpQmpCommand) command = find(mux, envelope, &band);
+    VpQmpCommand *found = find(mux, envelope, &band);
+    g_autoptr(VpQmpCommand) command = NULL;
 
-    if (!command)
-        return false;
+    if (!found)
+        return VP_QMP_STRAY;
+    if (band == VP_QMP_IN_BAND && overtakes(found))
+        return VP_QMP_OUT_OF_STEP;
+    command = found;
     g_queue_unlink(&mux->in_flight[band], &command->link);
     count(mux, band, -1);
     if (command->role == VP_QMP_ROLE_USER)
@@ -335,7 +357,7 @@ vp_qmp_mux_deliver(VpQmpMux *mux, const VpQmpEnvelope *envelope, char *message, 
         settle(mux, command, envelope->kind);
     vp_qmp_mux_pump(mux); /* QEMU shall not wait for what the user does now */
     answer(command, envelope, message, size);
-    return true;
+    return VP_QMP_DELIVERED;
 }
 
 /* Any command, those in flight first; NULL when there is none. */

@@ -12,6 +12,7 @@ typedef struct VpQmpMux {
     bool open;                       /* commands are accepted and sent */
     bool oob;                        /* QEMU takes commands out of band */
     bool in_step;                    /* no reply has given cause to doubt whose the next one is */
+    guint untagged;                  /* in-band commands sent since the last that had an id */
     bool exclusive;                  /* one that came with descriptors has the monitor for itself */
     guint probes;                    /* sent since the last exclusive command of a user */
     guint last_id[VP_QMP_BANDS];     /* given out last, counted within the band */
@@ -35,8 +36,15 @@ void vp_qmp_mux_detach(VpQmpMux *mux);
 /* Sends what may be sent now. Calls no user. */
 void vp_qmp_mux_pump(VpQmpMux *mux);
 
+/* What became of a reply. */
+typedef enum VpQmpDelivery {
+    VP_QMP_DELIVERED,
+    VP_QMP_STRAY,       /* it belongs to nobody */
+    VP_QMP_OUT_OF_STEP, /* replies do not come in the order of the commands: lose the session */
+} VpQmpDelivery;
+
 /* Delivers a reply: VP_QMP_RETURN or VP_QMP_FAILURE, the @size bytes at @message, of which
- * message[size] may be overwritten too. False when it belongs to nobody. */
-bool vp_qmp_mux_deliver(VpQmpMux *mux, const VpQmpEnvelope *envelope, char *message, gsize size);
+ * message[size] may be overwritten too. */
+VpQmpDelivery vp_qmp_mux_deliver(VpQmpMux *mux, const VpQmpEnvelope *envelope, char *message, gsize size);
 
 VpQmpQueue *vp_qmp_mux_add_queue(VpQmpMux *mux);

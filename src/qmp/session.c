@@ -340,16 +340,31 @@ deliver_event(VpQmpSession *session, const VpQmpEnvelope *envelope, char *messag
 }
 
 static void
+deliver_reply(VpQmpSession *session, const VpQmpEnvelope *envelope, char *message, gsize size)
+{
+    switch (vp_qmp_mux_deliver(&session->mux, envelope, message, size)) {
+    case VP_QMP_DELIVERED:
+        break;
+    case VP_QMP_STRAY:
+        session->stats.stray_replies++;
+        if (++session->strays > VP_QMP_STRAYS_MAX)
+            lose(session, "the peer has answered %u commands that nobody sent", session->strays);
+        break;
+    case VP_QMP_OUT_OF_STEP:
+        lose(session, "the peer does not answer commands in their order");
+        break;
+    }
+}
+
+static void
 on_message(VpQmpSession *session, const VpQmpEnvelope *envelope, char *message, gsize size)
 {
     if (envelope->kind == VP_QMP_EVENT) {
         deliver_event(session, envelope, message, size);
     } else if (envelope->kind == VP_QMP_GREETING) {
         lose(session, "the peer has sent a second greeting");
-    } else if (!vp_qmp_mux_deliver(&session->mux, envelope, message, size)) {
-        session->stats.stray_replies++;
-        if (++session->strays > VP_QMP_STRAYS_MAX)
-            lose(session, "the peer has answered %u commands that nobody sent", session->strays);
+    } else {
+        deliver_reply(session, envelope, message, size);
     }
 }
 
@@ -399,10 +414,10 @@ read_some(VpQmpSession *session)
 
     if (n > 0)
         dispatch_all(session, bytes, n);
+    else if (n != -1 && session->channel.send_errno)
+        lose(session, "cannot write to the monitor: %s", g_strerror(session->channel.send_errno));
     else if (n == -2)
         lose(session, "cannot read from the monitor: %s", g_strerror(errno));
-    else if (n == 0 && session->channel.send_errno)
-        lose(session, "cannot write to the monitor: %s", g_strerror(session->channel.send_errno));
     else if (n == 0)
         lose(session, "QEMU has closed the connection");
 }

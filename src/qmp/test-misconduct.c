@@ -54,6 +54,36 @@ test_misbehaviour(void)
     }
 }
 
+/* Gone before we know it: what is sent then fails, at once or when there should be room again. The
+ * user hears of it in the next turn, not inside of his call. */
+static void
+test_gone_while_sending(void)
+{
+    g_autofree char *command = vp_test_command_of(1024 * 1024);
+    const char *const commands[] = { VP_TEST_STOP, command };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
+        VpTestScene scene;
+
+        vp_test_scene_start(&scene);
+        vp_test_peer_set_reading(scene.peer, false);
+        if (i == 0)
+            vp_test_peer_hang_up(scene.peer);
+        vp_test_user_send(scene.users[0], commands[i]);
+        g_assert_cmpint(vp_qmp_session_state(scene.session), ==, VP_QMP_READY);
+        g_assert_cmpuint(scene.users[0]->replies->len, ==, 0);
+        if (i == 1)
+            vp_test_peer_hang_up(scene.peer);
+        vp_test_until(vp_qmp_session_state(scene.session) == VP_QMP_LOST);
+        g_assert_cmpstr(vp_qmp_session_reason(scene.session), ==,
+                        "cannot write to the monitor: Broken pipe");
+        g_assert_cmpstr(vp_test_user_last(scene.users[0]), ==, "LOST");
+        vp_test_until(vp_qmp_session_state(scene.session) == VP_QMP_READY);
+        vp_test_assert_works(scene.peer, scene.users[0]);
+        vp_test_scene_stop(&scene);
+    }
+}
+
 /* Half a message, then nothing or the end: nobody is hurt. */
 static void
 test_closed_at_every_byte(void)
@@ -241,6 +271,7 @@ main(int argc, char **argv)
         GTestFunc func;
     } tests[] = {
         { "/qmp/misconduct/misbehaviour", test_misbehaviour },
+        { "/qmp/misconduct/gone-while-sending", test_gone_while_sending },
         { "/qmp/misconduct/closed-at-every-byte", test_closed_at_every_byte },
         { "/qmp/misconduct/every-chunk-size", test_every_chunk_size },
         { "/qmp/misconduct/strays", test_strays },
