@@ -392,10 +392,29 @@ test_lying_lengths(void)
         g_assert_cmpint(walk_with_word(with_length[i], 0, 0xfffffffd), ==, VP_WALK_MALFORMED);
         g_assert_cmpint(walk_with_word(with_length[i], 0, 1000), ==, VP_WALK_MALFORMED);
     }
-    /* Whether something optional is there: 0 or 1. */
-    g_assert_cmpint(walk_with_word("S", 0, 2), ==, VP_WALK_MALFORMED);
-    g_assert_cmpint(walk_with_word("Y", 0, 0xffffffff), ==, VP_WALK_MALFORMED);
-    g_assert_cmpint(walk_with_word("Y", 0, 0), ==, VP_WALK_UNCHANGED); /* the rest is trailing */
+}
+
+/* Any word but 0 says that it is there, as for libvirtd's decoder; it stays as it is. */
+static void
+test_optional_words(void)
+{
+    static const guint32 words[] = { 0, 1, 2, 0x80000000, 0xffffffff };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_autoptr(GByteArray) payload = build("Y", "<old/>", true);
+        g_autoptr(GByteArray) expected = build("Y", "<new/>", true);
+        g_autoptr(GByteArray) out = NULL;
+        VpScribe self = { .answer = "<new/>" };
+        VpWalkVerdict verdict = VP_WALK_MALFORMED;
+
+        put_word(payload, 0, words[i]);
+        put_word(expected, 0, words[i]);
+        verdict = walk("Y", payload->data, payload->len, &self, &out, NULL);
+        g_assert_cmpint(verdict, ==, words[i] ? VP_WALK_CHANGED : VP_WALK_UNCHANGED);
+        g_assert_cmpuint(self.calls, ==, words[i] != 0);
+        if (words[i])
+            g_assert_cmpmem(out->data, out->len, expected->data, expected->len);
+    }
 }
 
 /* Of the types of parameters 1 to 7 exist. */
@@ -427,18 +446,25 @@ test_xml_param_of_other_type(void)
     g_assert_cmpuint(self.calls, ==, 0);
 }
 
-/* A NUL in the middle: whoever reads it further on sees something else than we would. */
+/* A NUL in the middle: libvirtd reads what is before it, and so do we. What it never sees is not
+ * kept when the rest changes. */
 static void
 test_nul_inside(void)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
+    g_autoptr(GByteArray) expected = build("Xu", "<new/>", true);
     g_autoptr(GByteArray) out = NULL;
-    VpScribe self = { .answer = "<domain/>" };
+    VpScribe leave = { .expected = "<old/>" };
+    VpScribe change = { .expected = "<old/>", .answer = "<new/>" };
 
-    add_bytes(payload, "<domain>\0</domain>", 18);
-    g_assert_cmpint(walk("X", payload->data, payload->len, &self, &out, NULL), ==,
+    add_bytes(payload, "<old/>\0</domain>", 16);
+    vp_append_u32(payload, 0xdeadbeef);
+    g_assert_cmpint(walk("Xu", payload->data, payload->len, &leave, &out, NULL), ==,
                     VP_WALK_UNCHANGED);
-    g_assert_cmpuint(self.calls, ==, 0);
+    g_assert_null(out);
+    g_assert_cmpint(walk("Xu", payload->data, payload->len, &change, &out, NULL), ==,
+                    VP_WALK_CHANGED);
+    g_assert_cmpmem(out->data, out->len, expected->data, expected->len);
 }
 
 /* --- limits -------------------------------------------------------------- */
@@ -555,6 +581,7 @@ main(int argc, char **argv)
     g_test_add_func("/rpc/walk/every-truncation", test_every_truncation);
     g_test_add_func("/rpc/walk/lying-words", test_lying_words);
     g_test_add_func("/rpc/walk/lying-lengths", test_lying_lengths);
+    g_test_add_func("/rpc/walk/optional-words", test_optional_words);
     g_test_add_func("/rpc/walk/param-types", test_param_types);
     g_test_add_func("/rpc/walk/xml-param-of-other-type", test_xml_param_of_other_type);
     g_test_add_func("/rpc/walk/nul-inside", test_nul_inside);

@@ -7,6 +7,10 @@
  * XML, asks the caller. Bytes are copied into a new payload only from the first change
  * on; `copied` is how far the old one has been taken over. Bytes behind the last field
  * are kept, for newer versions append fields.
+ *
+ * What libvirtd's decoder takes is taken here as well and means the same, else a document
+ * could get past: a string ends at a NUL inside it, and any word but 0 says that an
+ * optional field is there.
  */
 
 #include "rpc/walk.h"
@@ -131,8 +135,6 @@ walk_xml_string(VpWalk *walk)
     if (!get_bytes(walk, &bytes, &len) || len > VP_XDR_STRING_MAX)
         return VP_WALK_MALFORMED;
     xml = g_strndup((const char *)bytes, len);
-    if (strlen(xml) != len)
-        return VP_WALK_UNCHANGED; /* a NUL inside: not XML, and not ours to judge */
     if (!walk->func(xml, &changed, walk->data, walk->error))
         return VP_WALK_REFUSED;
     return changed ? replace_string(walk, start, changed) : VP_WALK_UNCHANGED;
@@ -186,13 +188,13 @@ walk_params(VpWalk *walk)
     return verdict;
 }
 
-/* A field that may be absent: a word 0 or 1, then what @step takes. */
+/* A field that may be absent: a word 0, or any other and then what @step takes. */
 static VpWalkVerdict
 walk_optional(VpWalk *walk, VpWalkVerdict (*step)(VpWalk *))
 {
     guint32 present = 0;
 
-    if (!get_word(walk, &present) || present > 1)
+    if (!get_word(walk, &present))
         return VP_WALK_MALFORMED;
     return present ? step(walk) : VP_WALK_UNCHANGED;
 }

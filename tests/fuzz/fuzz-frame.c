@@ -249,7 +249,7 @@ change(const char *layout, const guint8 *payload, gsize size, VpWalkFunc func, g
 }
 
 /* There, back and there again: the second time gives what the first one did. (The way back need
- * not give the bytes of the beginning, whose padding may be anything.) */
+ * not give the bytes of the beginning, where padding and what is behind a NUL may be anything.) */
 static void
 check_changes(const char *layout, const guint8 *payload, gsize size, guint expected)
 {
@@ -261,7 +261,7 @@ check_changes(const char *layout, const guint8 *payload, gsize size, guint expec
     g_assert_cmpuint(n, ==, expected);
     g_assert_cmpuint(n_back, ==, expected);
     g_assert_cmpuint(n_again, ==, expected);
-    g_assert_cmpuint(back->len, ==, size);
+    g_assert_cmpuint(back->len, <=, size);
     g_assert_cmpmem(there->data, there->len, again->data, again->len);
 }
 
