@@ -60,6 +60,14 @@ remove_file(const char *name)
     g_unlink(path);
 }
 
+static void
+remove_directory(const char *name)
+{
+    g_autofree char *path = path_of(name);
+
+    g_assert_no_errno(g_rmdir(path));
+}
+
 static bool
 exists(const char *name)
 {
@@ -369,17 +377,14 @@ test_directory(void)
     g_assert_true(exists("a/b/virtpassd-sock"));
     vp_listener_free(listener);
     remove_file("a/b/virtpassd.lock");
-    g_rmdir(below);
+    remove_directory("a/b");
+    remove_directory("a");
     under_file = path_of("file/dir");
     make_like("file", 0600, getegid());
     config.listen_dir = under_file;
     message = listen_error(&config);
     g_assert_nonnull(strstr(message, under_file));
     remove_file("file");
-    remove_file("a");
-    g_rmdir(below);
-    *strrchr(below, '/') = '\0';
-    g_rmdir(below);
     finish();
 }
 
