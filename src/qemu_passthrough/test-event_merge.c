@@ -93,6 +93,22 @@ test_copies_across_the_change(void)
     vp_event_merge_clear(&merge);
 }
 
+/* Events that one source brings twice are two events, each with its copy from the other source. */
+static void
+test_twins(void)
+{
+    VpEventMerge merge = VP_EVENT_MERGE_INIT;
+
+    vp_event_merge_switch(&merge, VP_EVENT_FROM_SESSION, SECOND);
+    g_assert_true(from_session(&merge, &stop, SECOND));
+    g_assert_true(from_session(&merge, &stop, SECOND));
+    g_assert_false(from_libvirtd(&merge, &stop, SECOND));
+    g_assert_false(from_libvirtd(&merge, &stop, SECOND));
+    g_assert_true(from_libvirtd(&merge, &stop, SECOND)); /* a third one */
+    g_assert_false(from_session(&merge, &stop, SECOND));
+    vp_event_merge_clear(&merge);
+}
+
 /* To what is so already nothing changes: no handover begins. */
 static void
 test_switch_to_the_same(void)
@@ -144,6 +160,7 @@ main(int argc, char **argv)
     g_test_add_func("/qemu_passthrough/event_merge/handover", test_handover);
     g_test_add_func("/qemu_passthrough/event_merge/copies-across-the-change",
                     test_copies_across_the_change);
+    g_test_add_func("/qemu_passthrough/event_merge/twins", test_twins);
     g_test_add_func("/qemu_passthrough/event_merge/switch-to-the-same", test_switch_to_the_same);
     g_test_add_func("/qemu_passthrough/event_merge/there-and-back", test_there_and_back);
     g_test_add_func("/qemu_passthrough/event_merge/forgotten", test_forgotten);
