@@ -96,6 +96,10 @@
 /* Replies on one connection that belong to no command. QEMU sends none. */
 #define VP_QMP_STRAYS_MAX 100u
 
+/* In-band commands that may go without an id of ours before one has to carry it, by which is seen
+ * that replies are still in step: as many as can be in flight, so that one of these always has. */
+#define VP_QMP_UNTAGGED_MAX (VP_QMP_IN_FLIGHT_MAX - 1)
+
 /* Descriptors that go with one command: QEMU's chardev takes 16 (TCP_MAX_FDS)
  * and closes the rest without a word. */
 #define VP_QMP_FDS_MAX 16u

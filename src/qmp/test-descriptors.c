@@ -19,7 +19,7 @@ send_with_fds(VpTestUser *user, const char *command, guint n)
 }
 
 /* Sends commands to a peer that answers them without having read them, until the socket is full
- * (@n = 0) or @n have gone; returns how many went. */
+ * (@n = 0) or @n have gone; returns how many went. Errors without id: they fit any command. */
 static guint
 send_to_blind_peer(VpTestScene *scene, guint n)
 {
@@ -33,7 +33,7 @@ send_to_blind_peer(VpTestScene *scene, guint n)
         vp_test_user_send(scene->users[0], command);
         if (scene->stats->bytes_sent == sent)
             break;
-        vp_test_peer_say(scene->peer, "{\"return\": 1}");
+        vp_test_peer_say(scene->peer, VP_TEST_ERROR_WITHOUT_ID);
         vp_test_wait_replies(scene->users[0], count + 1);
     }
     return count;
@@ -60,7 +60,7 @@ test_descriptors_without_room(void)
         send_with_fds(scene.users[1], VP_TEST_STOP, 2);
         g_assert_cmpuint(scene.stats->bytes_sent, ==, sent);
         if (blind) {
-            vp_test_peer_say(scene.peer, "{\"return\": 1}");
+            vp_test_peer_say(scene.peer, VP_TEST_ERROR_WITHOUT_ID);
             vp_test_wait_replies(scene.users[1], 1);
         }
         vp_test_peer_set_reading(scene.peer, true);

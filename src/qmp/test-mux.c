@@ -92,23 +92,27 @@ ids_of(const VpTestScene *scene)
     return g_string_free(g_steal_pointer(&ids), FALSE);
 }
 
+/* A command whose client gave it an id gets one of ours. */
+#define STOP_WITH_ID "{\"execute\":\"stop\",\"id\":1}"
+
 /* Replies without id go to the first of those in flight, replies with one to whose it is. */
 static void
 test_attribution(void)
 {
+    static const char *const sent[] = {
+        VP_TEST_STOP, STOP_WITH_ID, "[1]", STOP_WITH_ID, STOP_WITH_ID, STOP_WITH_ID,
+    };
     g_autofree char *ids = NULL;
     VpTestScene scene;
 
     vp_test_scene_start(&scene);
-    for (guint i = 0; i < 6; i++)
+    for (guint i = 0; i < G_N_ELEMENTS(sent); i++) {
         vp_test_peer_expect(scene.peer, i == 2 ? "[1]" : VP_TEST_STOP, NULL);
-    for (guint i = 0; i < 6; i++)
-        vp_test_user_send(scene.users[i], i == 2 ? "[1]" : VP_TEST_STOP);
-    vp_test_wait_received(&scene, 6);
+        vp_test_user_send(scene.users[i], sent[i]);
+    }
+    vp_test_wait_received(&scene, G_N_ELEMENTS(sent));
     ids = ids_of(&scene);
     g_assert_cmpstr(ids, ==, "-1-234");
-    vp_test_peer_answer(scene.peer, 4); /* out of order: by its id */
-    vp_test_wait_replies(scene.users[4], 1);
     vp_test_peer_answer(scene.peer, 0);
     vp_test_wait_replies(scene.users[0], 1);
     vp_test_peer_say(scene.peer, "{\"return\": {}}"); /* the next has an id: not its */
@@ -119,17 +123,41 @@ test_attribution(void)
     vp_test_peer_say(scene.peer, VP_TEST_ERROR_WITHOUT_ID);
     vp_test_wait_replies(scene.users[2], 1);
     g_assert_cmpstr(vp_test_user_last(scene.users[2]), ==, VP_TEST_ERROR_WITHOUT_ID);
-    vp_test_peer_answer(scene.peer, 5);
+    vp_test_peer_answer(scene.peer, 5); /* out of order: by its id */
     vp_test_peer_answer(scene.peer, 3);
-    vp_test_wait_replies(scene.users[3], 1);
-    vp_test_wait_replies(scene.users[5], 1);
+    vp_test_peer_answer(scene.peer, 4);
+    for (guint i = 3; i < 6; i++)
+        vp_test_wait_replies(scene.users[i], 1);
     vp_test_peer_answer(scene.peer, 3); /* once more */
     vp_test_until(scene.stats->stray_replies == 2);
     vp_test_assert_works(scene.peer, scene.users[0]);
     vp_test_scene_stop(&scene);
 }
 
-/* Which commands go without an id of ours: those that are alone, and only while all is in step. */
+/* One that carries an id comes back before one without: nobody gets another's answer. */
+static void
+test_out_of_step(void)
+{
+    VpTestScene scene;
+
+    vp_test_scene_start(&scene);
+    scene.peer->lenient = true;
+    for (guint i = 0; i < VP_QMP_IN_FLIGHT_MAX; i++)
+        vp_test_user_send(scene.users[i], VP_TEST_STOP);
+    vp_test_wait_received(&scene, VP_QMP_IN_FLIGHT_MAX);
+    for (guint i = 0; i < VP_QMP_IN_FLIGHT_MAX; i++)
+        g_assert_cmpint(strlen(g_ptr_array_index(scene.peer->ids, i)) > 0, ==,
+                        i == VP_QMP_UNTAGGED_MAX);
+    vp_test_peer_answer(scene.peer, VP_QMP_UNTAGGED_MAX);
+    vp_test_until(vp_qmp_session_state(scene.session) == VP_QMP_LOST);
+    for (guint i = 0; i < VP_QMP_IN_FLIGHT_MAX; i++)
+        g_assert_cmpstr(vp_test_user_last(scene.users[i]), ==, "LOST");
+    vp_test_until(vp_qmp_session_state(scene.session) == VP_QMP_READY);
+    vp_test_assert_works(scene.peer, scene.users[0]);
+    vp_test_scene_stop(&scene);
+}
+
+/* Which commands go without an id of ours: those that came without one, while all is in step. */
 static void
 test_tags(void)
 {
@@ -173,7 +201,7 @@ test_in_flight(void)
     vp_test_scene_start(&scene);
     scene.peer->lenient = true;
     for (guint i = 0; i < VP_QMP_IN_FLIGHT_MAX + 2; i++)
-        vp_test_user_send(scene.users[0], VP_TEST_STOP);
+        vp_test_user_send(scene.users[0], STOP_WITH_ID);
     vp_test_wait_received(&scene, VP_QMP_IN_FLIGHT_MAX);
     g_assert_cmpuint(scene.stats->in_flight, ==, VP_QMP_IN_FLIGHT_MAX);
     g_assert_cmpuint(scene.stats->waiting, ==, 2);
@@ -184,7 +212,6 @@ test_in_flight(void)
         for (guint k = 0; k < i; k++)
             g_assert_cmpstr(g_ptr_array_index(scene.peer->ids, i), !=,
                             g_ptr_array_index(scene.peer->ids, k));
-        g_assert_cmpuint(strlen(g_ptr_array_index(scene.peer->ids, i)), ==, i > 0);
     }
     for (guint i = 1; i < VP_QMP_IN_FLIGHT_MAX + 2; i++) {
         vp_test_until(scene.peer->received->len > i);
@@ -449,6 +476,7 @@ main(int argc, char **argv)
         { "/qmp/mux/queue-limit", test_queue_limit },
         { "/qmp/mux/queue-bytes-limit", test_queue_bytes_limit },
         { "/qmp/mux/freed-queue", test_freed_queue },
+        { "/qmp/mux/out-of-step", test_out_of_step },
         { "/qmp/mux/lost", test_lost },
         { "/qmp/mux/peer-that-does-not-read", test_peer_that_does_not_read },
     };
