@@ -45,6 +45,7 @@ typedef enum VpQmpDelivery {
 
 /* Delivers a reply: VP_QMP_RETURN or VP_QMP_FAILURE, the @size bytes at @message, of which
  * message[size] may be overwritten too. */
-VpQmpDelivery vp_qmp_mux_deliver(VpQmpMux *mux, const VpQmpEnvelope *envelope, char *message, gsize size);
+VpQmpDelivery vp_qmp_mux_deliver(VpQmpMux *mux, const VpQmpEnvelope *envelope, char *message,
+                                 gsize size);
 
 VpQmpQueue *vp_qmp_mux_add_queue(VpQmpMux *mux);

@@ -58,8 +58,7 @@ check_items(VpJsonSlice whole, bool valid)
 
     vp_json_items_init(&items, text, size);
     for (guint n = 0; (step = vp_json_items_next(&items, &item)) == VP_JSON_ITEM; n++) {
-        g_autofree char *decoded = vp_json_decode_string(item.value.text, item.value.size);
-
+        g_free(vp_json_decode_string(item.value.text, item.value.size));
         if (valid && n < 4)
             check_cut(text, size, item.cut);
         vp_json_raw_is(item.key, "id");
