@@ -44,6 +44,22 @@ typedef struct Command {
     void (*run)(Call *call);
 } Command;
 
+/* What libvirt.so forgets to free is not this program's; for a build with LeakSanitizer. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_options(void);
+
+const char *
+__lsan_default_suppressions(void)
+{
+    return "leak:libvirt.so\nleak:libvirt-qemu.so\n";
+}
+
+const char *
+__lsan_default_options(void)
+{
+    return "print_suppressions=0";
+}
+
 static void
 swallow_error(void *data, virErrorPtr error)
 {

@@ -276,7 +276,8 @@ class Server:
         self.write(message if data is None else dict(message, data=data))
 
     def reply(self, message, reply):
-        self.loop.call(lambda: self.peer.reply(message, reply))
+        """To a command that the script held; nothing happens if its sender is gone."""
+        self.loop.call(lambda: self.peer and self.peer.reply(message, reply))
 
     def pause(self, paused=True):
         self.loop.call(lambda: self.peer.pause(paused))
