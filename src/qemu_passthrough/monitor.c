@@ -298,21 +298,44 @@ on_route(VpDomain *domain G_GNUC_UNUSED, gpointer data)
 }
 
 static void
+refuse(VpRequest *request)
+{
+    vp_rpc_send_error(request->client->down, &request->header, VP_RPC_OPERATION_DENIED,
+                      VP_RPC_FROM_QEMU,
+                      "domain '%s' has <qemu:monitorpassthrough session='none'/>",
+                      request->domain->name);
+    finish(request);
+}
+
+static void
 with_permission(VpRequest *request)
 {
+    VpRoute route = vp_domain_route(request->domain);
+
     if (vp_added_answer(request->client, request->domain, &request->header, request->args.cmd,
                         is_hmp(request)))
         finish(request);
-    else if (vp_domain_route(request->domain) == VP_ROUTE_DEDICATED)
+    else if (route == VP_ROUTE_REFUSED)
+        refuse(request);
+    else if (route == VP_ROUTE_DEDICATED)
         send_to_session(request);
     else
         forward(request);
 }
 
+/* Is there nothing that we would do with it? */
+static bool
+is_for_libvirtd(const VpRequest *request)
+{
+    return request->domain->state == VP_DOMAIN_GONE ||
+           (vp_domain_route(request->domain) == VP_ROUTE_SHARED &&
+            !vp_added_is_ours(request->args.cmd, is_hmp(request)));
+}
+
+/* The permission comes before every answer of ours, a refusal too: it tells about the domain. */
 static void
 step(VpRequest *request)
 {
-    bool ours = vp_added_is_ours(request->args.cmd, is_hmp(request));
     VpAccessVerdict verdict = VP_ACCESS_ALLOWED;
 
     if (vp_domain_route(request->domain) == VP_ROUTE_WAIT) {
@@ -320,16 +343,7 @@ step(VpRequest *request)
         vp_domain_wait(request->domain, on_route, request);
         return;
     }
-    if (vp_domain_route(request->domain) == VP_ROUTE_REFUSED && !ours) {
-        vp_rpc_send_error(request->client->down, &request->header, VP_RPC_OPERATION_DENIED,
-                          VP_RPC_FROM_QEMU,
-                          "domain '%s' has <qemu:monitorpassthrough session='none'/>",
-                          request->domain->name);
-        finish(request);
-        return;
-    }
-    if (request->domain->state == VP_DOMAIN_GONE ||
-        (vp_domain_route(request->domain) == VP_ROUTE_SHARED && !ours)) {
+    if (is_for_libvirtd(request)) {
         forward(request);
         return;
     }
