@@ -75,7 +75,9 @@ class Commands(Comparison):
         side.start("g")
         monitor = self.monitor(side)
         for label, command in COMMANDS.items():
-            side.note(label, value(monitor(command)))
+            # libvirt's newer parser waits for more digits; ours goes on taking it.
+            if label != "number" or libvirt.getVersion() < OTHER_JSON_WORDS:
+                side.note(label, value(monitor(command)))
         assert value(monitor(COMMANDS["plain"]))["return"]["running"] is True
 
     def case_not_json(self, side):

@@ -70,7 +70,7 @@ class Embed(unittest.TestCase):
         try:
             with rpc.Client(self.sock, "qemu:///session") as client:
                 return client.type() == "QEMU"
-        except (FileNotFoundError, ConnectionRefusedError, rpc.Closed, rpc.RpcError):
+        except (OSError, rpc.Closed, rpc.RpcError):
             return False
 
     def stop(self):

@@ -279,9 +279,11 @@ class Broken(Peers):
     def does_no_harm(self, data):
         client, call, message = self.pending()
         self.server.write(data)
-        self.assertIn("running", client.monitor(self.ref(self.domain), STATUS))
+        yank = client.monitor(self.ref(self.domain), '{"exec-oob":"query-yank","id":1}')
+        self.assertEqual(json.loads(yank), {"return": [], "id": 1})
         self.server.reply(message, {"return": "late"})
         self.assertEqual(json.loads(text(client.reply(call))), LATE)
+        self.assertIn("running", client.monitor(self.ref(self.domain), STATUS))
         self.assertEqual(self.server.connections, 1)
         self.others_are_served()
 

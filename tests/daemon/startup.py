@@ -18,11 +18,18 @@ from harness.process import Process, base_environment, run
 from harness.scripted import USER, Scripted
 from harness.virtpassd import NotifySocket, Virtpassd, program
 
-# Passes sockets as a service manager does: pid and numbers of descriptors in the environment of
-# the very process that is going to be the daemon.
-ACTIVATE = ("import os, sys; count, *argv = sys.argv[1:];"
-            "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=count);"
-            "os.execv(argv[0], argv)")
+# Passes sockets as a service manager does: from descriptor 3 on, and with pid and count in the
+# environment of the very process that is going to be the daemon.
+#     ACTIVATE FD,FD.. PROGRAM [ARGUMENT...]
+ACTIVATE = """
+import fcntl, os, sys
+passed = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in sys.argv[1].split(",")]
+for number, fd in enumerate(passed):
+    os.dup2(fd, 3 + number)
+    os.close(fd)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(passed)))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def listening(path):
@@ -157,19 +164,9 @@ class Sockets(Scripted):
         for sock in socks:
             self.addCleanup(sock.close)
         before(os.path.join(self.dir, names[0]))
-
-        def pass_sockets():
-            # Copies first: they may stand where one of the numbers has to go.
-            copies = [os.dup(sock.fileno()) for sock in socks]
-            for number, fd in enumerate(copies):
-                while fd < 3 + len(copies):
-                    fd = os.dup(fd)
-                copies[number] = fd
-            for number, fd in enumerate(copies):
-                os.dup2(fd, 3 + number)
-        fds = tuple(range(3, 3 + len(socks)))
-        other.start([sys.executable, "-c", ACTIVATE, str(len(socks)), *other.argv()],
-                    preexec_fn=pass_sockets, pass_fds=fds)
+        numbers = [sock.fileno() for sock in socks]
+        other.start([sys.executable, "-c", ACTIVATE, ",".join(map(str, numbers)), *other.argv()],
+                    pass_fds=numbers)
         return other
 
     def test_socket_activation(self):

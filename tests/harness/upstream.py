@@ -358,10 +358,13 @@ class Upstream:
         return self.add(name, xml, event=DEFINED).ref
 
     def do_monitor(self, peer, frame):
-        domain = self.find(xdr.Reader(frame.payload))
+        reader = xdr.Reader(frame.payload)
+        domain = self.find(reader)
         self.check_write(peer, domain)
         if domain.id < 0:
             raise Refuse(55, 20, "Requested operation is not valid: domain is not running")
+        if '"__org' in reader.string():
+            return xdr.string('{"id":"libvirt-7","error":{"class":"CommandNotFound","desc":"?"}}')
         return xdr.string('{"return":"libvirt\'s monitor","id":"libvirt-7"}')
 
 
