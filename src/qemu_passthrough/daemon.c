@@ -157,9 +157,11 @@ on_upstream_opened(VpUpstream *upstream, gpointer data)
 }
 
 static void
-on_upstream_lost(VpUpstream *upstream G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED)
+on_upstream_lost(VpUpstream *upstream G_GNUC_UNUSED, gpointer data)
 {
-    /* Sessions go on without libvirtd; the listing at the next opening says what has changed. */
+    VpDaemon *daemon = data;
+
+    vp_domains_upstream_lost(daemon->domains);
 }
 
 static void

@@ -461,10 +461,26 @@ vp_domains_upstream_opened(VpDomains *domains)
     gpointer domain = NULL;
 
     g_hash_table_iter_init(&iter, domains->by_uuid);
-    while (g_hash_table_iter_next(&iter, NULL, &domain))
+    while (g_hash_table_iter_next(&iter, NULL, &domain)) {
         ((VpDomain *)domain)->listed = false;
+        if (((VpDomain *)domain)->state == VP_DOMAIN_ASKING)
+            ask_id(domain);
+    }
     vp_upstream_call(domains->upstream, VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_LIST_ALL_DOMAINS,
                      xdr_vp_list_domains_args, &args, on_list, domains);
+}
+
+/* Sessions go on without libvirtd; the listing at the next opening says what has changed. What was
+ * to be asked cannot be: then the client's own connection to libvirtd serves. */
+void
+vp_domains_upstream_lost(VpDomains *domains)
+{
+    g_autoptr(GList) known = g_hash_table_get_values(domains->by_uuid);
+
+    for (GList *item = known; item; item = item->next) {
+        if (((VpDomain *)item->data)->state == VP_DOMAIN_ASKING)
+            forget(item->data);
+    }
 }
 
 VpDomain *
@@ -478,10 +494,13 @@ vp_domains_get(VpDomains *domains, const guint8 *uuid, const char *name)
 {
     VpDomain *domain = vp_domains_find(domains, uuid);
 
-    if (domain || !vp_upstream_is_open(domains->upstream))
+    if (domain)
         return domain;
     domain = add(domains, uuid, name);
-    ask_id(domain);
+    if (vp_upstream_is_open(domains->upstream))
+        ask_id(domain);
+    else /* who asks has a connection to libvirtd, so ours will come up: upstream_opened() */
+        vp_upstream_hurry(domains->upstream);
     return domain;
 }
 

@@ -55,13 +55,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpDomains, vp_domains_free)
 
 /* What our own connection reports. */
 void vp_domains_upstream_opened(VpDomains *domains);
+void vp_domains_upstream_lost(VpDomains *domains);
 void vp_domains_lifecycle(VpDomains *domains, const vp_event_lifecycle_msg *message);
 
 /* An event of QEMU's that libvirtd reports. */
 void vp_domains_upstream_event(VpDomains *domains, const vp_domain *wire, const VpQmpEvent *event);
 
 /* The domain, known or not: one that is not known is looked up at libvirtd. @name only for
- * messages. NULL when libvirtd cannot be asked. Borrowed. */
+ * messages. Borrowed. */
 VpDomain *vp_domains_get(VpDomains *domains, const guint8 *uuid, const char *name);
 
 /* The domain if it is in the registry. Borrowed. */

@@ -376,7 +376,7 @@ vp_monitor_call(VpClient *client, const VpFrame *frame, const VpIntercept *row G
         return VP_PASS;
     if ((args.flags & ~VP_MONITOR_COMMAND_HMP) == 0)
         domain = vp_domains_get(client->daemon->domains, (guint8 *)args.dom.uuid, args.dom.name);
-    if (!domain) {
+    if (!domain) { /* flags that we do not know: libvirtd refuses them */
         vp_xdr_clear(xdr_vp_monitor_command_args, &args);
         return VP_PASS;
     }

@@ -134,8 +134,6 @@ retry_later(VpUpstream *upstream)
 static void
 lose(VpUpstream *upstream, const char *reason)
 {
-    bool was_open = upstream->open;
-
     upstream->open = false;
     g_clear_pointer(&upstream->link, vp_link_free);
     vp_calls_break(upstream->calls);
@@ -143,8 +141,7 @@ lose(VpUpstream *upstream, const char *reason)
         vp_log_warning("no connection to libvirtd: %s; trying again", reason);
     upstream->complained = true;
     retry_later(upstream);
-    if (was_open)
-        upstream->ops->lost(upstream, upstream->data);
+    upstream->ops->lost(upstream, upstream->data);
 }
 
 static VpLinkNext
@@ -308,6 +305,15 @@ vp_upstream_free(VpUpstream *upstream)
     vp_link_free(upstream->link);
     vp_calls_free(upstream->calls);
     g_free(upstream);
+}
+
+void
+vp_upstream_hurry(VpUpstream *upstream)
+{
+    if (!upstream->retry)
+        return;
+    vp_loop_cancel(&upstream->retry);
+    upstream->retry = vp_loop_timer(upstream->loop, 0, try_now, upstream);
 }
 
 bool

@@ -33,7 +33,8 @@ typedef struct VpUpstreamOps {
     void (*opened)(VpUpstream *upstream, gpointer data);
     /* A MESSAGE (event) of any program. */
     void (*message)(VpUpstream *upstream, const VpFrame *frame, gpointer data);
-    /* Gone; calls in flight have been answered BROKEN. It is opened again by itself. */
+    /* Gone, or an attempt to open it failed; calls in flight have been answered BROKEN. It is tried
+     * again by itself. */
     void (*lost)(VpUpstream *upstream, gpointer data);
 } VpUpstreamOps;
 
@@ -48,3 +49,8 @@ bool vp_upstream_call(VpUpstream *upstream, guint32 program, gint32 procedure, v
                       void *args, VpCallFunc func, gpointer data);
 
 bool vp_upstream_is_open(const VpUpstream *upstream);
+
+/* There is a reason to believe that libvirtd is there: tries now instead of at the end of the
+ * back-off. opened() or lost() tells how it went. Nothing happens while it is open, or about to
+ * be. */
+void vp_upstream_hurry(VpUpstream *upstream);
