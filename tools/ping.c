@@ -57,6 +57,7 @@ choose_command(virDomainPtr domain)
 static int
 ping(virDomainPtr domain)
 {
+    const char *name = virDomainGetName(domain); /* first: it resets libvirt's last error */
     const char *command = choose_command(domain);
     gint64 least = G_MAXINT64, most = 0, sum = 0;
 
@@ -68,16 +69,16 @@ ping(virDomainPtr domain)
             command = NULL;
         if (!command)
             break;
-        printf("%s: answer %d of %d after %" G_GINT64_FORMAT " us%s\n", virDomainGetName(domain),
+        printf("%s: answer %d of %d after %" G_GINT64_FORMAT " us%s\n", name,
                i + 1, count, us, strcmp(command, OUT_OF_BAND) == 0 ? " (out of band)" : "");
         least = MIN(least, us);
         most = MAX(most, us);
         sum += us;
     }
     if (!command)
-        return vp_fail_libvirt("domain '%s' does not answer", virDomainGetName(domain));
+        return vp_fail_libvirt("domain '%s' does not answer", name);
     printf("%s: least %" G_GINT64_FORMAT " us, mean %" G_GINT64_FORMAT " us, most %"
-           G_GINT64_FORMAT " us\n", virDomainGetName(domain), least, sum / count, most);
+           G_GINT64_FORMAT " us\n", name, least, sum / count, most);
     return VP_EXIT_OK;
 }
 

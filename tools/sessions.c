@@ -13,6 +13,7 @@
 #include "json/text.h"
 
 #include <libvirt/libvirt-qemu.h>
+#include <libvirt/virterror.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,23 +99,42 @@ print_row(VpJsonSlice object)
         printf("  no dedicated session now: %s\n", reason);
 }
 
-/* The answer's "return", in @reply, which the caller frees. false: printed why not. */
-static bool
+typedef enum VpAnswer {
+    VP_ANSWER_OK,
+    VP_ANSWER_STOPPED,  /* the domain has stopped since the listing */
+    VP_ANSWER_FAILED,   /* printed why */
+} VpAnswer;
+
+/* The answer's "return", in @reply, which the caller frees. */
+static VpAnswer
 ask(virDomainPtr domain, char **reply, VpJsonSlice *ret_object)
 {
+    const char *name = virDomainGetName(domain); /* first: it resets libvirt's last error */
     VpJsonSlice whole = { 0 };
 
     if (virDomainQemuMonitorCommand(domain, QUERY, reply, 0) < 0) {
-        vp_fail_libvirt("domain '%s'", virDomainGetName(domain));
-        return false;
+        int code = virGetLastErrorCode();
+
+        if (code == VIR_ERR_OPERATION_INVALID || code == VIR_ERR_NO_DOMAIN)
+            return VP_ANSWER_STOPPED;
+        vp_fail_libvirt("domain '%s'", name);
+        return VP_ANSWER_FAILED;
     }
     whole = (VpJsonSlice){ *reply, strlen(*reply) };
     *ret_object = vp_json_member(whole, "return");
     if (ret_object->text)
-        return true;
-    fprintf(stderr, "error: domain '%s': what answers at this URI is not virtpassd\n",
-            virDomainGetName(domain));
-    return false;
+        return VP_ANSWER_OK;
+    fprintf(stderr, "error: domain '%s': what answers at this URI is not virtpassd\n", name);
+    return VP_ANSWER_FAILED;
+}
+
+static void
+print_answer(VpJsonSlice object, int *printed)
+{
+    if (json)
+        printf("%s\n  %.*s", (*printed)++ ? "," : "", (int)object.size, object.text);
+    else
+        print_row(object);
 }
 
 static int
@@ -135,12 +155,16 @@ run(virConnectPtr conn, char **arguments G_GNUC_UNUSED)
         g_autofree char *reply = NULL;
         VpJsonSlice object = { 0 };
 
-        if (!ask(domains[i], &reply, &object))
+        switch (ask(domains[i], &reply, &object)) {
+        case VP_ANSWER_OK:
+            print_answer(object, &printed);
+            break;
+        case VP_ANSWER_STOPPED:
+            break;
+        case VP_ANSWER_FAILED:
             status = VP_EXIT_FAILED;
-        else if (json)
-            printf("%s\n  %.*s", printed++ ? "," : "", (int)object.size, object.text);
-        else
-            print_row(object);
+            break;
+        }
         virDomainFree(domains[i]);
     }
     if (json)
