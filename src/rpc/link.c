@@ -61,15 +61,13 @@ struct VpLink {
     bool failed;        /* failed() was called */
     bool paused;        /* the owner does not want frames now */
     bool delivering;    /* deliver() is on the stack */
-    bool ended;         /* the peer has sent all it will */
-    bool end_reported;  /* ended() was called */
+    bool ended;         /* the peer has sent all it will; ended() was called */
     bool hung;          /* hung up while nobody wanted its bytes: not watched, see hang_up() */
     bool ending;        /* we send nothing more after `out` */
     bool was_full;      /* drained() is owed */
 };
 
 static guint8 read_chunk[VP_READ_CHUNK];
-static bool read_chunk_busy;
 
 static void on_ready(VpWatch *watch, guint32 ready, gpointer data);
 
@@ -396,15 +394,6 @@ deliver(VpLink *link)
     link->delivering = false;
 }
 
-static void
-report_end(VpLink *link)
-{
-    if (!link->ended || link->end_reported || link->paused || is_over(link))
-        return;
-    link->end_reported = true;
-    link->ops->ended(link, link->data);
-}
-
 /* One recvmsg() with its descriptors. Returns what recvmsg() does. */
 static gssize
 receive(VpLink *link, int *fds, guint *ret_nfds)
@@ -435,32 +424,28 @@ receive(VpLink *link, int *fds, guint *ret_nfds)
 }
 
 /* The shared buffer is in use while frames are delivered from it. A link that is resumed from
- * within another's frame callback reads in the next turn of the loop instead. */
+ * within another's frame callback reads in the next turn of the loop, not here. */
 static void
 read_and_deliver(VpLink *link)
 {
     int fds[VP_FRAME_FDS_MAX] = { 0 };
     guint nfds = 0;
-    gssize n = 0;
+    gssize n = receive(link, fds, &nfds);
 
-    if (read_chunk_busy)
-        return;
-    n = receive(link, fds, &nfds);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n == 0 || (n < 0 && errno == ECONNRESET && link->inbox.side == VP_INBOX_FROM_SERVER)) {
         link->ended = true; /* ECONNRESET: it did not read all that it was sent; no matter now */
+        link->ops->ended(link, link->data);
         return;
     }
     if (n < 0) {
         fail(link, g_strerror(errno));
         return;
     }
-    read_chunk_busy = true;
     vp_inbox_feed(&link->inbox, read_chunk, n, fds, nfds);
     deliver(link);
     vp_inbox_settle(&link->inbox);
-    read_chunk_busy = false;
 }
 
 /* The peer is gone and nobody wants to read what it left. */
@@ -489,7 +474,6 @@ on_ready(VpWatch *watch G_GNUC_UNUSED, guint32 ready, gpointer data)
         read_and_deliver(link);
     else if (!is_over(link) && (ready & (EPOLLHUP | EPOLLERR)))
         hang_up(link);
-    report_end(link);
     update_watch(link);
     leave(link);
 }
@@ -511,7 +495,6 @@ vp_link_resume(VpLink *link)
         return; /* deliver() on the stack goes on */
     enter(link);
     deliver(link);
-    report_end(link);
     update_watch(link);
     leave(link);
 }

@@ -65,6 +65,23 @@ test_half_closed_by_us(void)
     finish_test();
 }
 
+/* The same when nothing waits: at once. */
+static void
+test_end_at_once(void)
+{
+    vp_autofd int peer = -1;
+    guint8 byte = 0;
+    VpEnd end;
+
+    start_test();
+    peer = open_with_peer(&end, VP_INBOX_FROM_CLIENT);
+    vp_link_end(end.link);
+    g_assert_cmpint(read(peer, &byte, 1), ==, 0);
+    end_close(&end);
+    vp_clear_fd(&peer);
+    finish_test();
+}
+
 static void
 test_both_end(void)
 {
@@ -144,6 +161,7 @@ check_server_that_goes(VpMishap mishap, guint n)
     send_plain(&end, 1, 100); /* to nobody, and that is no news */
     turn();
     g_assert_cmpuint(end.failed, ==, 0);
+    g_assert_cmpuint(vp_link_waiting(end.link), ==, 0);
     end_close(&end);
     finish_test();
 }
@@ -203,6 +221,27 @@ test_client_that_goes_in_a_write(void)
     g_assert_cmpuint(end.failed, ==, 0); /* never from within a send */
     turn();
     g_assert_cmpuint(end.failed, ==, 1);
+    g_assert_cmpuint(end.ended, ==, 0);
+    end_close(&end);
+    finish_test();
+}
+
+/* One that goes without having read what it was sent. */
+static void
+test_client_that_did_not_read(void)
+{
+    VpEnd end;
+    int peer = -1;
+
+    start_test();
+    peer = open_with_peer(&end, VP_INBOX_FROM_CLIENT);
+    vp_link_resume(end.link);
+    send_plain(&end, 0, 100);
+    g_assert_cmpuint(vp_link_waiting(end.link), ==, 0);
+    close(peer);
+    turn();
+    g_assert_cmpuint(end.failed, ==, 1);
+    g_assert_cmpuint(end.ended, ==, 0);
     end_close(&end);
     finish_test();
 }
@@ -248,6 +287,7 @@ check_break(VpEnd *end)
     turn();
     g_assert_cmpuint(end->failed, ==, 1);
     g_assert_cmpuint(vp_link_waiting(end->link), ==, 0);
+    g_assert_cmpuint(count_fds(), <=, fds_at_start + 2); /* those that waited are closed */
     end_close(end);
 }
 
@@ -272,6 +312,7 @@ test_break(void)
 static void
 test_break_when_full(void)
 {
+    g_autoptr(GArray) files = g_array_new(FALSE, FALSE, sizeof(ino_t));
     vp_autofd int peer = -1;
     guint32 serial = 0;
     VpEnd end;
@@ -279,6 +320,7 @@ test_break_when_full(void)
     start_test();
     peer = open_with_peer(&end, VP_INBOX_FROM_CLIENT);
     send_until_full(&end, 5000, &serial);
+    send_with_files(&end, serial, 0, 5, files);
     turn();
     check_break(&end);
     vp_clear_fd(&peer);
@@ -337,10 +379,12 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/rpc/link-ends/half-closed-peer", test_half_closed_peer);
     g_test_add_func("/rpc/link-ends/half-closed-by-us", test_half_closed_by_us);
+    g_test_add_func("/rpc/link-ends/end-at-once", test_end_at_once);
     g_test_add_func("/rpc/link-ends/both-end", test_both_end);
     g_test_add_func("/rpc/link-ends/server-that-goes", test_server_that_goes);
     g_test_add_func("/rpc/link-ends/client-that-goes", test_client_that_goes);
     g_test_add_func("/rpc/link-ends/client-that-goes-in-a-write", test_client_that_goes_in_a_write);
+    g_test_add_func("/rpc/link-ends/client-that-did-not-read", test_client_that_did_not_read);
     g_test_add_func("/rpc/link-ends/bad-frame", test_bad_frame);
     g_test_add_func("/rpc/link-ends/break", test_break);
     g_test_add_func("/rpc/link-ends/break-when-full", test_break_when_full);

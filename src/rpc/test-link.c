@@ -261,6 +261,31 @@ test_held_stops_reading(void)
     finish_test();
 }
 
+/* Between callbacks; what the peer writes meanwhile stays in the socket and wakes nobody. */
+static void
+test_pause(void)
+{
+    g_autoptr(GByteArray) expected = make_frames(2, 10);
+    vp_autofd int peer = -1;
+    VpEnd end;
+
+    start_test();
+    peer = open_with_peer(&end, VP_INBOX_FROM_CLIENT);
+    vp_link_resume(end.link);
+    turn();
+    vp_link_pause(end.link);
+    write_all(peer, expected->data, expected->len);
+    turn();
+    g_assert_cmpuint(end.frames, ==, 0);
+    vp_link_resume(end.link);
+    vp_link_resume(end.link);
+    turn();
+    assert_seen(&end, expected);
+    end_close(&end);
+    vp_clear_fd(&peer);
+    finish_test();
+}
+
 /* Frames that are in the same read come one by one when the owner pauses after each. */
 static void
 test_pause_in_frame(void)
@@ -452,6 +477,7 @@ main(int argc, char **argv)
     g_test_add_func("/rpc/link/descriptors-high-water", test_descriptors_high_water);
     g_test_add_func("/rpc/link/held", test_held);
     g_test_add_func("/rpc/link/held-stops-reading", test_held_stops_reading);
+    g_test_add_func("/rpc/link/pause", test_pause);
     g_test_add_func("/rpc/link/pause-in-frame", test_pause_in_frame);
     g_test_add_func("/rpc/link/free-in-frame", test_free_in_frame);
     g_test_add_func("/rpc/link/free-in-held-frame", test_free_in_held_frame);

@@ -23,6 +23,7 @@ struct VpEnd {
     GArray *files;     /* ino_t of their descriptors */
     guint frames, held, drained, ended, failed;
     guint hold_next;   /* so many frames are held before the next one is taken */
+    bool in_frame;     /* a frame is being looked at: it must be the only one */
     void (*on_frame)(VpEnd *end); /* done in the callbacks, before they return; NULL: nothing */
     void (*on_drained)(VpEnd *end);
     void (*on_ended)(VpEnd *end);
@@ -51,6 +52,7 @@ end_frame(VpLink *link, const VpFrame *frame, gpointer data)
 
     assert_may_be_called(link, end);
     g_assert_cmpuint(end->ended, ==, 0);
+    g_assert_false(end->in_frame);
     if (end->hold_next > 0) {
         end->hold_next--;
         end->held++;
@@ -63,7 +65,9 @@ end_frame(VpLink *link, const VpFrame *frame, gpointer data)
         g_array_append_val(end->files, file);
     }
     end->frames++;
+    end->in_frame = true;
     react(end, end->on_frame);
+    end->in_frame = false;
     return VP_LINK_TAKEN;
 }
 

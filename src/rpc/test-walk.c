@@ -70,7 +70,7 @@ add_string_param(GByteArray *out, const char *name, const char *value)
 static void
 add_params(GByteArray *out, const char *xml)
 {
-    vp_append_u32(out, 11);
+    vp_append_u32(out, 13);
     add_number_param(out, "an.int", 1, 4);
     add_number_param(out, "an.uint", 2, 4);
     add_string_param(out, "destination_xml", xml);
@@ -82,6 +82,8 @@ add_params(GByteArray *out, const char *xml)
     add_string_param(out, "migrate_uri", "<not-xml-for-us/>");
     add_string_param(out, "dxml", xml);
     add_string_param(out, "dxml2", "<not-for-us/>");
+    add_string_param(out, "dxm", "<not-for-us/>");
+    add_string_param(out, "xmld", "<not-for-us/>");
 }
 
 /* A payload of this layout. @xml stands where XML is; @optional says what is there of what need
