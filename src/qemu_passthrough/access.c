@@ -47,21 +47,6 @@ typedef struct VpAccessEntry {
     GArray *waiters;     /* VpAccessWaiter */
 } VpAccessEntry;
 
-static guint
-uuid_hash(gconstpointer key)
-{
-    guint hash = 0;
-
-    memcpy(&hash, key, sizeof(hash));
-    return hash;
-}
-
-static gboolean
-uuid_equal(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, 16) == 0;
-}
-
 static void
 entry_free(gpointer data)
 {
@@ -79,7 +64,7 @@ entry_of(VpClient *client, const VpDomain *domain)
     VpAccessEntry *entry = NULL;
 
     if (!client->access)
-        client->access = g_hash_table_new_full(uuid_hash, uuid_equal, NULL, entry_free);
+        client->access = g_hash_table_new_full(vp_uuid_hash, vp_uuid_equal, NULL, entry_free);
     entry = g_hash_table_lookup(client->access, domain->uuid);
     if (!entry) {
         entry = g_new0(VpAccessEntry, 1);

@@ -43,21 +43,6 @@ struct VpDomains {
 static void ask_id(VpDomain *domain);
 static void ask_xml(VpDomain *domain);
 
-static guint
-uuid_hash(gconstpointer key)
-{
-    guint hash = 0;
-
-    memcpy(&hash, key, sizeof(hash));
-    return hash;
-}
-
-static gboolean
-uuid_equal(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, 16) == 0;
-}
-
 /* --- a domain ------------------------------------------------------------- */
 
 VpDomain *
@@ -524,7 +509,7 @@ vp_domains_new(VpLoop *loop, VpUpstream *upstream, const VpDomainsOps *ops, gpoi
     domains->upstream = upstream;
     domains->ops = ops;
     domains->data = data;
-    domains->by_uuid = g_hash_table_new(uuid_hash, uuid_equal);
+    domains->by_uuid = g_hash_table_new(vp_uuid_hash, vp_uuid_equal);
     return domains;
 }
 

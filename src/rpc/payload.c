@@ -103,3 +103,18 @@ vp_uuid_parse(const char *text, guint8 *ret_uuid)
     memcpy(ret_uuid, uuid, sizeof(uuid));
     return true;
 }
+
+guint
+vp_uuid_hash(gconstpointer uuid)
+{
+    guint hash = 0;
+
+    memcpy(&hash, uuid, sizeof(hash)); /* a uuid is random enough as it is */
+    return hash;
+}
+
+gboolean
+vp_uuid_equal(gconstpointer a, gconstpointer b)
+{
+    return memcmp(a, b, sizeof(vp_uuid)) == 0;
+}

@@ -30,3 +30,7 @@ void vp_uuid_format(const guint8 *uuid, char *ret_text);
 
 /* Dashes may be anywhere between two bytes, or nowhere, as for libvirt. */
 bool vp_uuid_parse(const char *text, guint8 *ret_uuid);
+
+/* For hash tables whose keys are the 16 bytes of a uuid. */
+guint vp_uuid_hash(gconstpointer uuid);
+gboolean vp_uuid_equal(gconstpointer a, gconstpointer b);
