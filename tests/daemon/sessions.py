@@ -197,13 +197,13 @@ class Attaching(Scripted):
             servers.append(self.qemu(name))
             self.upstream.add(name, self.session_xml(name), number)
         self.virtpassd.end()
-        self.virtpassd.start()
         started = time.monotonic()
+        self.virtpassd.start()
         limits.poll_until(lambda: all(server.named("query-uuid") for server in servers),
                           "a thousand sessions", timeout=60)
         took = time.monotonic() - started
-        # Both ends of all of them share the machine with this single-threaded script.
-        self.assertLess(took, limits.seconds(4), "seconds until all have been attached")
+        print(f"# {took:.2f} s for a thousand sessions")
+        self.assertLess(took, limits.seconds(2), "seconds until all have been attached")
         client = self.client()
         for number in (1, 500, 1000):
             domain = self.upstream.domains[guest.uuid(f"n{number}")]
