@@ -52,6 +52,12 @@ parse_session_dir(VpConfig *config, const char *value, GError **error)
 }
 
 static bool
+parse_embed(VpConfig *config, const char *value, GError **error)
+{
+    return set_path(&config->embed_dir, value, error);
+}
+
+static bool
 parse_group(VpConfig *config, const char *value, GError **error)
 {
     if (!getgrnam(value)) {
@@ -254,11 +260,13 @@ find_key(const char *group, const char *key)
 static bool
 read_key(VpConfig *config, GKeyFile *file, const char *group, const char *key, GError **error)
 {
-    g_autofree char *value = g_key_file_get_string(file, group, key, error);
+    g_autoptr(GError) why = NULL;
+    g_autofree char *value = g_key_file_get_string(file, group, key, &why);
     VpParseFunc parse = find_key(group, key);
 
-    if (!value) {
-        g_prefix_error(error, "%s: [%s] %s: ", config->file, group, key);
+    if (why) { /* also where a value is returned, as for a wrong escape */
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "%s: [%s] %s: %s", config->file, group, key,
+                    why->message);
         return false;
     }
     if (!parse) {
@@ -280,7 +288,8 @@ read_file(VpConfig *config, GError **error)
     g_autoptr(GError) why = NULL;
     g_auto(GStrv) groups = NULL;
 
-    if (!g_key_file_load_from_file(file, config->file, G_KEY_FILE_NONE, &why)) {
+    /* With translations: a key that only looks like one is an error like any other. */
+    if (!g_key_file_load_from_file(file, config->file, G_KEY_FILE_KEEP_TRANSLATIONS, &why)) {
         if (!config->file_named && g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_NOENT))
             return true;
         g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "%s: %s", config->file, why->message);
@@ -321,9 +330,8 @@ apply_options(VpConfig *config, GError **error)
                     options.upstream ? "its libvirtd" : "its socket");
         return false;
     }
-    if (options.embed_dir)
-        config->embed_dir = g_canonicalize_filename(options.embed_dir, NULL);
-    if (!apply_option(config, "upstream", options.upstream, parse_upstream, error) ||
+    if (!apply_option(config, "embed", options.embed_dir, parse_embed, error) ||
+        !apply_option(config, "upstream", options.upstream, parse_upstream, error) ||
         !apply_option(config, "listen-dir", options.listen_dir, parse_listen_dir, error) ||
         !apply_option(config, "session-dir", options.session_dir, parse_session_dir, error) ||
         !apply_option(config, "log-level", options.log_level, parse_log_level, error))

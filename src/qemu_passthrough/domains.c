@@ -23,6 +23,9 @@
 
 #include <string.h>
 
+/* Our own connection to libvirtd comes up within milliseconds where a client's has. */
+#define UPSTREAM_PATIENCE_MS 1000
+
 /* A session on a local socket is ready within milliseconds; QEMU at its start, while it opens
  * disks, can take seconds. Longer than the handshake's own limit. */
 #define PATIENCE_MS 8000
@@ -264,6 +267,8 @@ fill_domain(vp_domain *wire, const VpDomain *domain)
 static void
 ask(VpDomain *domain, gint32 procedure, void *args_func, void *args, VpCallFunc func)
 {
+    if (!domain->session)
+        vp_loop_cancel(&domain->patience);
     domain->state = VP_DOMAIN_ASKING;
     domain->ask_again = false;
     vp_domain_ref(domain);
@@ -474,6 +479,25 @@ vp_domains_find(VpDomains *domains, const guint8 *uuid)
     return g_hash_table_lookup(domains->by_uuid, uuid);
 }
 
+static gboolean
+on_upstream_too_slow(gpointer data)
+{
+    forget(data);
+    return G_SOURCE_REMOVE;
+}
+
+/* Who asks has a connection to libvirtd, so ours should come up as well (upstream_opened()). If
+ * not, libvirtd's monitor serves. */
+static void
+wait_for_upstream(VpDomain *domain)
+{
+    VpDomains *domains = domain->owner;
+
+    domain->patience = vp_loop_timer(domains->loop, UPSTREAM_PATIENCE_MS, on_upstream_too_slow,
+                                     domain);
+    vp_upstream_hurry(domains->upstream);
+}
+
 VpDomain *
 vp_domains_get(VpDomains *domains, const guint8 *uuid, const char *name)
 {
@@ -484,8 +508,8 @@ vp_domains_get(VpDomains *domains, const guint8 *uuid, const char *name)
     domain = add(domains, uuid, name);
     if (vp_upstream_is_open(domains->upstream))
         ask_id(domain);
-    else /* who asks has a connection to libvirtd, so ours will come up: upstream_opened() */
-        vp_upstream_hurry(domains->upstream);
+    else
+        wait_for_upstream(domain);
     return domain;
 }
 

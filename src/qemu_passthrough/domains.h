@@ -33,7 +33,7 @@ typedef struct VpDomain {
     bool listed;            /* found by the listing at hand */
     VpXmlSession xml;
     VpQmpSession *session;  /* NULL unless dedicated */
-    GSource *patience;      /* ends the wait for a session that does not get ready */
+    GSource *patience;      /* ends the wait for a session, or for libvirtd, to get ready */
     GPtrArray *waiters;     /* of vp_domain_wait() */
     VpEventMerge events;
 } VpDomain;

@@ -252,8 +252,13 @@ start_child(VpEmbed *embed, VpChild *child, GError **error)
     if (embed->pid == 0)
         run_child(child);
     vp_clear_fd(&report_write);
-    if (embed->pid > 0 && wait_for_exec(report_read, error))
-        return true;
+    if (embed->pid < 0) {
+        vp_error_set_errno(error, errno, "cannot start a process");
+    } else {
+        if (wait_for_exec(report_read, error))
+            return true;
+        waitpid(embed->pid, NULL, 0);
+    }
     embed->pid = 0;
     return false;
 }

@@ -74,7 +74,9 @@ bool
 vp_event_merge_accept(VpEventMerge *merge, VpEventSource source, const VpQmpEvent *event,
                       gint64 now)
 {
-    if (now < merge->handover_until && (!merge->seen || merge->seen->len < VP_EVENTS_SEEN_MAX))
+    if (merge->seen && merge->seen->len >= VP_EVENTS_SEEN_MAX)
+        merge->handover_until = 0;
+    if (now < merge->handover_until)
         return !seen_before(merge, source, event);
     g_clear_pointer(&merge->seen, g_array_unref);
     return source == merge->primary;

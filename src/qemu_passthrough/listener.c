@@ -33,6 +33,9 @@
 #define FIRST_PASSED_FD 3
 #define RO_SUFFIX "-ro"
 
+/* Until it is tried again to accept a client, after that was not possible. */
+#define REST_MS 1000
+
 typedef struct VpListenSocket {
     VpListener *owner;
     VpWatch watch;
@@ -49,7 +52,29 @@ struct VpListener {
     int lock_fd;                /* -1 with sockets of systemd's */
     VpListenSocket sockets[2];
     guint n_sockets;
+    GSource *rest;              /* nobody is accepted until then */
 };
+
+static gboolean
+on_rested(gpointer data)
+{
+    VpListener *listener = data;
+
+    vp_loop_cancel(&listener->rest);
+    vp_listener_set_accepting(listener, true);
+    return G_SOURCE_REMOVE;
+}
+
+/* The client that cannot be accepted (no descriptor is left, say) stays in the kernel's queue and
+ * the socket stays ready: without a rest this would be all we do. */
+static void
+rest(VpListener *listener, const char *reason)
+{
+    vp_log_error("cannot accept clients: %s", reason);
+    vp_listener_set_accepting(listener, false);
+    vp_loop_cancel(&listener->rest);
+    listener->rest = vp_loop_timer(listener->loop, REST_MS, on_rested, listener);
+}
 
 static void
 on_connection(VpWatch *watch, guint32 ready G_GNUC_UNUSED, gpointer data)
@@ -60,7 +85,7 @@ on_connection(VpWatch *watch, guint32 ready G_GNUC_UNUSED, gpointer data)
     if (fd >= 0)
         socket->owner->func(vp_steal_fd(&fd), socket->read_only, socket->owner->data);
     else if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-        vp_log_error("cannot accept a client: %s", g_strerror(errno));
+        rest(socket->owner, g_strerror(errno));
 }
 
 /* Takes over @fd. */
@@ -99,6 +124,7 @@ adopt_passed_fd(VpListener *listener, int fd, GError **error)
 {
     struct sockaddr_un address = { 0 };
     socklen_t size = sizeof(address);
+    g_autofree char *path = NULL;
 
     if (getsockname(fd, (struct sockaddr *)&address, &size) < 0 || address.sun_family != AF_UNIX) {
         g_set_error(error, VP_ERROR, VP_ERROR_CONFIG,
@@ -107,8 +133,8 @@ adopt_passed_fd(VpListener *listener, int fd, GError **error)
     }
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    return add_socket(listener, fd, address.sun_path,
-                      g_str_has_suffix(address.sun_path, RO_SUFFIX), false, error);
+    path = g_strndup(address.sun_path, sizeof(address.sun_path)); /* may have no NUL */
+    return add_socket(listener, fd, path, g_str_has_suffix(path, RO_SUFFIX), false, error);
 }
 
 static bool
@@ -229,6 +255,7 @@ vp_listener_free(VpListener *listener)
 {
     if (!listener)
         return;
+    vp_loop_cancel(&listener->rest);
     for (guint i = 0; i < listener->n_sockets; i++) {
         VpListenSocket *socket = &listener->sockets[i];
 

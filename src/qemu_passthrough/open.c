@@ -35,7 +35,7 @@ is_local_name(const char *name)
         return true;
     uri = g_uri_parse(name, G_URI_FLAGS_NON_DNS | G_URI_FLAGS_PARSE_RELAXED, NULL);
     if (!uri)
-        return true; /* libvirtd's to refuse; it does not parse either */
+        return false; /* libvirtd has another parser, which may find a server in it */
     host = g_uri_get_host(uri);
     return !strchr(g_uri_get_scheme(uri), '+') && (!host || *host == '\0');
 }
@@ -50,14 +50,19 @@ is_qemu_name(const char *name)
 static void
 forward_open(VpClient *client, const VpFrame *frame, vp_open_args *args)
 {
+    VpHeader header = frame->header;
     g_autoptr(GByteArray) bytes = NULL;
 
-    if (client->read_only == !!(args->flags & VP_OPEN_READ_ONLY)) {
+    if (header.type == VP_FRAME_CALL &&
+        client->read_only == !!(args->flags & VP_OPEN_READ_ONLY)) {
         vp_link_send_frame(client->up, frame);
         return;
     }
-    args->flags |= VP_OPEN_READ_ONLY;
-    bytes = vp_xdr_frame(&frame->header, xdr_vp_open_args, args);
+    header.type = VP_FRAME_CALL; /* descriptors are of no use to it */
+    header.nfds = 0;
+    if (client->read_only)
+        args->flags |= VP_OPEN_READ_ONLY;
+    bytes = vp_xdr_frame(&header, xdr_vp_open_args, args);
     g_assert(bytes); /* it was decoded within the same limits */
     vp_link_send(client->up, bytes->data, bytes->len);
 }
@@ -73,9 +78,12 @@ vp_open_call(VpClient *client, const VpFrame *frame, const VpIntercept *row G_GN
                           "connection already open");
         return VP_DONE;
     }
-    if (frame->header.type != VP_FRAME_CALL ||
-        !vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_open_args, &args))
-        return VP_PASS;
+    /* Never VP_PASS: what libvirtd made of it would be open with our rights. */
+    if (!vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_open_args, &args)) {
+        vp_rpc_send_error(client->down, &frame->header, VP_RPC_RPC, VP_RPC_FROM_RPC,
+                          "Unable to decode message payload");
+        return VP_DONE;
+    }
     name = args.name ? *args.name : "";
     if (is_local_name(name)) {
         client->read_only |= args.flags & VP_OPEN_READ_ONLY;

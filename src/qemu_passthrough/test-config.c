@@ -289,6 +289,7 @@ test_unknown_keys(void)
         { "[lisen]\ndirectory = /x\n", "[lisen] directory|no such key" },
         { "[log]\ndirectory = /x\n", "[log] directory|no such key" },
         { "[Log]\nlevel = info\n", "[Log] level|no such key" },
+        { "[log]\nlevel[de] = info\n", "[log] level[de]|no such key" },
         { "[log]\nlevel = info\nLevel = info\n", "[log] Level|no such key" },
     };
 
@@ -305,6 +306,7 @@ test_no_key_file(void)
 {
     static const char *const texts[] = {
         "level = info\n", "[log\nlevel = info\n", "[log]\nlevel\n", "[log]\nlevel = \xff\xfe\n",
+        "[log]\nlevel = in\\qfo\n", "[upstream]\nsocket = /a\\qb\n",
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {

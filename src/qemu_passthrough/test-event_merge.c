@@ -4,6 +4,8 @@
 
 #include "qemu_passthrough/event_merge.h"
 
+#include "base/limits.h"
+
 #define SECOND G_USEC_PER_SEC
 
 static const VpQmpEvent stop = { .name = "STOP", .seconds = 1000, .microseconds = 5 };
@@ -109,6 +111,27 @@ test_twins(void)
     vp_event_merge_clear(&merge);
 }
 
+/* More events than are remembered end the handover: from then on only the new source counts. */
+static void
+test_flood(void)
+{
+    VpEventMerge merge = VP_EVENT_MERGE_INIT;
+    VpQmpEvent event = { .name = "STOP", .seconds = 1000 };
+
+    vp_event_merge_switch(&merge, VP_EVENT_FROM_SESSION, SECOND);
+    for (guint i = 0; i <= VP_EVENTS_SEEN_MAX; i++) {
+        event.microseconds = i;
+        g_assert_true(from_session(&merge, &event, SECOND));
+        if (i < VP_EVENTS_SEEN_MAX - 1)
+            g_assert_nonnull(merge.seen);
+    }
+    for (guint i = 0; i <= VP_EVENTS_SEEN_MAX; i++) {
+        event.microseconds = i;
+        g_assert_false(from_libvirtd(&merge, &event, SECOND));
+    }
+    vp_event_merge_clear(&merge);
+}
+
 /* To what is so already nothing changes: no handover begins. */
 static void
 test_switch_to_the_same(void)
@@ -161,6 +184,7 @@ main(int argc, char **argv)
     g_test_add_func("/qemu_passthrough/event_merge/copies-across-the-change",
                     test_copies_across_the_change);
     g_test_add_func("/qemu_passthrough/event_merge/twins", test_twins);
+    g_test_add_func("/qemu_passthrough/event_merge/flood", test_flood);
     g_test_add_func("/qemu_passthrough/event_merge/switch-to-the-same", test_switch_to_the_same);
     g_test_add_func("/qemu_passthrough/event_merge/there-and-back", test_there_and_back);
     g_test_add_func("/qemu_passthrough/event_merge/forgotten", test_forgotten);

@@ -174,6 +174,9 @@ test_names_with_a_transport(void)
         "qemu+unix:///system", "qemu+ssh://host/system", "qemu+unix:///system?socket=/x",
         "qemu://host/system", "qemu://user@host:16514/system", "QEMU+TCP:///system",
         "test+ext:///default?command=/bin/id", "qemu://[::1]/system", "  qemu+ssh://host/system",
+        /* what libxml2 takes apart for libvirtd, but GLib does not */
+        "qemu+ext://host:65536/system?command=x", "qemu+ext://%ff/system?command=x",
+        "qemu+ext://[v1.x]/system", "qemu+ssh://host%00/system", "//host/system",
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -226,18 +229,50 @@ test_read_only(void)
     }
 }
 
-/* libvirtd says best what is wrong with it. */
+/* libvirtd takes a call with descriptors, none of them there, as any other call. */
+static void
+test_with_descriptors(void)
+{
+    g_autoptr(GByteArray) plain = make_open("qemu:///system", 0);
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VpHeader header = { 0 };
+    VpIntercepted verdict = VP_PASS;
+
+    start();
+    client->read_only = true;
+    vp_header_decode(plain->data, plain->len, &header);
+    header.type = VP_FRAME_CALL_WITH_FDS;
+    vp_frame_begin(bytes, &header);
+    g_byte_array_append(bytes, plain->data + VP_FRAME_MIN, plain->len - VP_FRAME_MIN);
+    g_assert_true(vp_frame_end(bytes));
+    verdict = hand_over(bytes, vp_open_call);
+    /* Either the client is being opened, with its rights and identity, or it was refused. */
+    g_assert_cmpint(verdict, ==, VP_DONE);
+    if (client->state == VP_CLIENT_OPENING) {
+        g_autoptr(GByteArray) frame = arrived(libvirtd_fd);
+
+        g_assert_cmpuint(frame->data[frame->len - 1] & VP_OPEN_READ_ONLY, ==, VP_OPEN_READ_ONLY);
+    } else {
+        assert_nothing_arrived(libvirtd_fd);
+    }
+    finish();
+}
+
+/* Answered here: if libvirtd made more of it than we do, it would be open with our rights. */
 static void
 test_undecodable(void)
 {
     g_autoptr(GByteArray) bytes = make_open("qemu:///system", 0);
+    g_autoptr(GByteArray) answer = NULL;
 
     start();
     bytes->data[35]++; /* the name's length */
     bytes->data[34]++;
-    g_assert_cmpint(hand_over(bytes, vp_open_call), ==, VP_PASS);
+    g_assert_cmpint(hand_over(bytes, vp_open_call), ==, VP_DONE);
     g_assert_cmpint(client->state, ==, VP_CLIENT_NEW);
-    assert_nothing_arrived(client_fd);
+    assert_nothing_arrived(libvirtd_fd);
+    answer = arrived(client_fd);
+    g_assert_cmpuint(vp_get_u32(answer->data + 24), ==, VP_STATUS_ERROR);
     finish();
 }
 
@@ -459,6 +494,7 @@ main(int argc, char **argv)
     g_test_add_func("/qemu_passthrough/open/names-with-a-transport", test_names_with_a_transport);
     g_test_add_func("/qemu_passthrough/open/second-open", test_second_open);
     g_test_add_func("/qemu_passthrough/open/read-only", test_read_only);
+    g_test_add_func("/qemu_passthrough/open/with-descriptors", test_with_descriptors);
     g_test_add_func("/qemu_passthrough/open/undecodable", test_undecodable);
     g_test_add_func("/qemu_passthrough/open/refused", test_refused);
     g_test_add_func("/qemu_passthrough/open/session", test_session);

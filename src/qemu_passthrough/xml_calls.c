@@ -36,7 +36,7 @@ send_changed(VpLink *link, const VpFrame *frame, const GByteArray *payload)
 
     vp_frame_begin(bytes, &frame->header);
     g_byte_array_append(bytes, payload->data, payload->len);
-    /* Strings are at most 4 MiB each and a call has two of them: far below the frame's limit. */
+    /* The walk has seen to it that it fits. */
     g_assert(vp_frame_end(bytes));
     changed.header.length = bytes->len;
     changed.bytes = bytes->data;
