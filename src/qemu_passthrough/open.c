@@ -34,8 +34,8 @@ is_local_name(const char *name)
     if (*name == '\0')
         return true;
     uri = g_uri_parse(name, G_URI_FLAGS_NON_DNS | G_URI_FLAGS_PARSE_RELAXED, NULL);
-    if (!uri)
-        return false; /* libvirtd has another parser, which may find a server in it */
+    if (!uri) /* libvirtd has another parser, which may find a server where these are */
+        return !strpbrk(name, ":/");
     host = g_uri_get_host(uri);
     return !strchr(g_uri_get_scheme(uri), '+') && (!host || *host == '\0');
 }
