@@ -16,8 +16,6 @@
 
 #include "base/limits.h"
 
-#include <stdbool.h>
-
 /* libvirtd passes an event on within milliseconds; a loaded machine may need longer. */
 #define HANDOVER_US (2 * G_USEC_PER_SEC)
 

@@ -105,15 +105,11 @@ enter(VpLink *link)
     link->users++;
 }
 
-/* true: the link is still there. */
-static bool
+static void
 leave(VpLink *link)
 {
-    bool alive = !link->freed;
-
     if (--link->users == 0 && link->freed)
         g_free(link);
-    return alive;
 }
 
 void
