@@ -18,11 +18,18 @@ MAY_INCLUDE = {
     "src/base": [],
     "src/remote": [],
     "src/json": ["base"],
+    "src/plan": ["base", "json"],
     "src/rpc": ["base", "remote"],
     "src/qmp": ["base", "json"],
-    "src/xml": ["base"],
-    "src/qemu_passthrough": ["base", "remote", "json", "rpc", "qmp", "xml"],
-    "tools": ["base", "json"],
+    "src/xml": ["base", "plan"],
+    "src/argv": ["base", "json", "plan"],
+    "src/probe": ["base", "json", "plan", "qmp"],
+    "src/added": ["base", "json", "qmp", "probe"],
+    "src/emulator": ["base", "json", "plan", "argv"],
+    "src/client": [],
+    "src/qemu_passthrough": ["base", "remote", "json", "plan", "rpc", "qmp", "xml", "argv", "probe",
+                             "added"],
+    "tools": ["base", "json", "plan", "xml", "argv", "probe", "client"],
 }
 
 # Libraries that are known to one or few layers only: the first word of an <include>.
@@ -30,7 +37,7 @@ ONLY_IN = {
     "libxml": ["src/xml"],
     "yajl": ["src/json"],
     "gnutls": ["src/rpc"],
-    "libvirt": ["tools"],
+    "libvirt": ["src/client", "tools"],
     "gio": ["src/qemu_passthrough"],
 }
 

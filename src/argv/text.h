@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/*
+ * A command line as libvirt writes it for people: environment assignments, then words, shell
+ * quoting, lines joined by backslash-newline. That is what its logs, its .args test files and
+ * domxml-to-native print; reading and writing gives the same text when nothing was changed.
+ */
+typedef struct VpCommandText {
+    char **environment; /* "NAME=VALUE", NULL-terminated */
+    char **words;       /* words[0] is the program */
+} VpCommandText;
+
+void vp_command_text_clear(VpCommandText *text);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpCommandText, vp_command_text_clear)
+
+bool vp_command_text_read(const char *text, VpCommandText *ret_text, GError **error);
+
+/* @broken: one option a line, joined by " \\\n", as logs and .args files have it. */
+char *vp_command_text_write(const VpCommandText *text, bool broken);
