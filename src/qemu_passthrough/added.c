@@ -58,7 +58,8 @@ append_stats(GString *out, const VpQmpSession *session)
  *
  * Returns an object: domain, uuid; session (dedicated, shared or none: which monitor serves now);
  * requested (what the domain's definition asks for); state (of the dedicated session), reason
- * (why it was lost last, "" if never), oob; clients, commands, in_flight, waiting, events,
+ * (why it was lost last, or why
+ * there is none; "" if there is nothing to tell), oob; clients, commands, in_flight, waiting, events,
  * bytes_in, bytes_out, connections: counters since the session exists; latency_p50_us,
  * latency_p99_us: -1 without a sample. Since 0.1.
  */
@@ -66,6 +67,7 @@ static void
 query_session(VpDomain *domain, GString *out)
 {
     const VpQmpSession *session = domain->session;
+    g_autofree char *reason = vp_domain_session_reason(domain);
 
     g_string_append_c(out, '{');
     append_string(out, "domain", domain->name);
@@ -74,7 +76,7 @@ query_session(VpDomain *domain, GString *out)
     append_string(out, "requested", vp_xml_session_names[domain->xml.kind]);
     append_string(out, "state",
                   session ? vp_qmp_state_names[vp_qmp_session_state(session)] : "absent");
-    append_string(out, "reason", session ? vp_qmp_session_reason(session) : "");
+    append_string(out, "reason", reason);
     append_stats(out, session);
     g_string_append_printf(out, "\"oob\": %s}",
                            session && vp_qmp_session_has_oob(session) ? "true" : "false");

@@ -369,8 +369,8 @@ finish(VpRun *run)
     g_clear_pointer(&run->listener, vp_listener_free);
     while (daemon->clients->len > 0)
         vp_daemon_drop_client(daemon, g_ptr_array_index(daemon->clients, 0));
-    g_clear_pointer(&daemon->domains, vp_domains_free);
     g_clear_pointer(&daemon->upstream, vp_upstream_free);
+    g_clear_pointer(&daemon->domains, vp_domains_free);
     g_clear_pointer(&run->embed, vp_embed_stop);
     g_clear_pointer(&daemon->loop, vp_loop_free);
     g_ptr_array_unref(daemon->clients);

@@ -229,6 +229,42 @@ static const VpQmpSessionOps session_ops = {
     .state = on_session_state, .event = on_session_event,
 };
 
+/* A definition that was copied past us names the socket of the original, whose monitor is not ours
+ * to sit in front of. Each session's path ends with the domain's uuid (xml/session_words.c). */
+static bool
+names_own_socket(const VpDomain *domain)
+{
+    return domain->xml.path && g_str_has_suffix(domain->xml.path, domain->uuid_text);
+}
+
+char *
+vp_domain_session_reason(const VpDomain *domain)
+{
+    if (domain->session)
+        return g_strdup(vp_qmp_session_reason(domain->session));
+    if (!domain->xml.path || names_own_socket(domain))
+        return g_strdup("");
+    return g_strdup_printf("the definition is a copy that names another domain's socket, '%s'; "
+                           "define it anew through virtpassd",
+                           domain->xml.path);
+}
+
+static void
+open_session(VpDomain *domain)
+{
+    g_autofree char *reason = NULL;
+
+    if (names_own_socket(domain)) {
+        domain->session = vp_qmp_session_new(domain->owner->loop, domain->name, domain->xml.path,
+                                             domain->uuid_text, &session_ops, domain);
+        domain->patience = vp_loop_timer(domain->owner->loop, PATIENCE_MS, on_patience_over,
+                                         domain);
+        return;
+    }
+    reason = vp_domain_session_reason(domain);
+    vp_log_warning("domain '%s' has no dedicated session: %s", domain->name, reason);
+}
+
 /* Brings the session in line with what the XML says. */
 static void
 apply_xml(VpDomain *domain)
@@ -242,13 +278,8 @@ apply_xml(VpDomain *domain)
     } else {
         close_session(domain);
         vp_loop_cancel(&domain->patience);
-        if (domain->xml.kind == VP_SESSION_DEDICATED) {
-            domain->session = vp_qmp_session_new(domain->owner->loop, domain->name,
-                                                 domain->xml.path, domain->uuid_text, &session_ops,
-                                                 domain);
-            domain->patience = vp_loop_timer(domain->owner->loop, PATIENCE_MS, on_patience_over,
-                                             domain);
-        }
+        if (domain->xml.kind == VP_SESSION_DEDICATED)
+            open_session(domain);
     }
     wake_waiters(domain);
 }

@@ -77,6 +77,10 @@ void vp_domain_unwait(VpDomain *domain, gpointer data);
 VpDomain *vp_domain_ref(VpDomain *domain);
 void vp_domain_unref(VpDomain *domain);
 
+/* For people: why the dedicated session was lost last, or why there is none; "" when there is
+ * nothing to tell. g_free(). */
+char *vp_domain_session_reason(const VpDomain *domain);
+
 /* For people: "dedicated", "shared" or "none", as it is now. */
 const char *vp_domain_session_name(const VpDomain *domain);
 

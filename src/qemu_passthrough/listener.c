@@ -184,7 +184,26 @@ take_lock(VpListener *listener, const char *dir, GError **error)
     return true;
 }
 
-/* Mode and group for a socket of ours beside the @like of libvirtd's. */
+/* Whether we may give a file of ours to this group. */
+static bool
+may_give_to(gid_t group)
+{
+    g_autofree gid_t *groups = NULL;
+    int n = getgroups(0, NULL);
+
+    if (geteuid() == 0 || group == getegid())
+        return true;
+    groups = g_new0(gid_t, MAX(n, 0) + 1);
+    n = getgroups(n, groups);
+    while (n-- > 0) {
+        if (groups[n] == group)
+            return true;
+    }
+    return false;
+}
+
+/* Mode and group for a socket of ours beside the @like of libvirtd's. Where libvirtd's group cannot
+ * be ours no group gets in, for it would be another one. */
 static bool
 choose_access(const VpConfig *config, const char *like, bool read_only, mode_t *ret_mode,
               gid_t *ret_group, GError **error)
@@ -198,10 +217,16 @@ choose_access(const VpConfig *config, const char *like, bool read_only, mode_t *
         g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "there is no group '%s'", config->group);
         return false;
     }
-    *ret_group = group ? group->gr_gid : there ? st.st_gid : (gid_t)-1;
+    *ret_group = group ? group->gr_gid : (gid_t)-1;
     *ret_mode = there ? st.st_mode & 0777 : 0700;
     if (!read_only)
         *ret_mode &= 0770;
+    if (there && !group) {
+        if (may_give_to(st.st_gid))
+            *ret_group = st.st_gid;
+        else
+            *ret_mode &= 0707;
+    }
     if (configured >= 0)
         *ret_mode = configured;
     return true;

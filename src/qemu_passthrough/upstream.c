@@ -301,8 +301,10 @@ vp_upstream_free(VpUpstream *upstream)
 {
     if (!upstream)
         return;
+    upstream->open = false;
     vp_loop_cancel(&upstream->retry);
     vp_link_free(upstream->link);
+    vp_calls_break(upstream->calls);
     vp_calls_free(upstream->calls);
     g_free(upstream);
 }

@@ -41,6 +41,8 @@ typedef struct VpUpstreamOps {
 /* Our own connection to libvirtd, kept open. */
 VpUpstream *vp_upstream_new(VpLoop *loop, const VpUpstreamAddress *address,
                             const VpUpstreamOps *ops, gpointer data);
+
+/* Calls in flight are answered BROKEN, so whoever made them must still be there. */
 void vp_upstream_free(VpUpstream *upstream);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpUpstream, vp_upstream_free)
 

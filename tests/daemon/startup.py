@@ -420,6 +420,19 @@ class OrdinaryUser(unittest.TestCase):
             client.error(7654)
         server.wait_call(rpc.REMOTE, 7654)
 
+    def test_upstream_of_a_group_that_is_not_ours(self):
+        """No group gets in then: ours would be another one than libvirtd lets in"""
+        if not self.who:
+            self.skipTest("only root can make a file of a group that is not its user's")
+        server = self.upstream("libvirt-sock")
+        os.chown(server.path, self.who["user"], 0)
+        os.chmod(server.path, 0o770)
+        self.start()
+        with rpc.Client(self.sock, "qemu:///session") as client:
+            self.assertEqual(client.type(), "QEMU")
+        status = os.stat(self.sock)
+        self.assertEqual((status.st_gid, status.st_mode & 0o777), (self.who["group"], 0o700))
+
     def test_starts_libvirtd_as_libvirts_own_client_would(self):
         self.start()
         with rpc.Client(self.sock, "qemu:///session") as client:
