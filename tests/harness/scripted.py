@@ -90,7 +90,7 @@ class Scripted(unittest.TestCase):
     def setUp(self):
         self.dir = os.path.join(leaks.root(), "t")
         os.mkdir(self.dir, 0o711)
-        self.addCleanup(shutil.rmtree, self.dir)
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
         self.upstream = upstream.Upstream(os.path.join(self.dir, "up"))
         self.addCleanup(self.upstream.close)
         self.loop = None
@@ -104,7 +104,8 @@ class Scripted(unittest.TestCase):
         """What has to be there before virtpassd starts."""
 
     def describe_failure(self):
-        process = self.virtpassd.process
+        virtpassd = getattr(self, "virtpassd", None)  # setUp may not have come that far
+        process = virtpassd and virtpassd.process
         return process.log_since_mark() if process else ""
 
     # -- clients ------------------------------------------------------------
