@@ -108,6 +108,16 @@
  * that time gets the change at once, and may see one twice or miss one. */
 #define VP_EVENTS_SEEN_MAX 512u
 
+/* --- JSON trees ---------------------------------------------------------- */
+
+/* Nesting of a text that is read as a tree; who walks one may recurse. The deepest that QEMU writes
+ * is a level for each image of a backing chain, and libvirt ends these at 200. */
+#define VP_JSON_DEPTH_MAX 512u
+
+/* Values in one tree, 48 bytes each. query-qmp-schema, the longest that QEMU writes, has less
+ * than 100000; as many as in a command (VP_QMP_TOKENS_MAX). */
+#define VP_JSON_VALUES_MAX 1000000u
+
 /* --- XML ----------------------------------------------------------------- */
 
 /* Element nesting; libxml2's own default (xmlParserMaxDepth). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The strict check of what a client wants to send to QEMU, and the only user of yajl.
+ * The strict check of what a client wants to send to QEMU.
  *
  * Nothing that was not checked may reach QEMU: its parser answers one broken text with several
  * errors that carry no id, and these would be taken for the answers of other clients' commands.
@@ -19,10 +19,10 @@
 #include "json/check.h"
 
 #include "base/limits.h"
+#include "json/parser.h"
 #include "json/text.h"
 
 #include <string.h>
-#include <yajl/yajl_parse.h>
 
 /* A key of one object. */
 typedef struct Key {
@@ -165,26 +165,6 @@ static const yajl_callbacks callbacks = {
     .yajl_end_array = on_close,
 };
 
-static void *
-allocate(void *data G_GNUC_UNUSED, size_t size)
-{
-    return g_malloc(size);
-}
-
-static void *
-reallocate(void *data G_GNUC_UNUSED, void *block, size_t size)
-{
-    return g_realloc(block, size);
-}
-
-static void
-release(void *data G_GNUC_UNUSED, void *block)
-{
-    g_free(block);
-}
-
-static yajl_alloc_funcs memory = { .malloc = allocate, .realloc = reallocate, .free = release };
-
 static bool
 is_noncharacter(guint32 code)
 {
@@ -235,29 +215,15 @@ find_value(const char *text, gsize size)
     return (VpJsonSlice){ .text = start, .size = behind - start };
 }
 
-static char *
-take_message(yajl_handle parser, const Check *check, const char *text, gsize size)
-{
-    unsigned char *message = NULL;
-    char *copy = NULL;
-
-    if (check->limit)
-        return g_strdup(check->limit);
-    message = yajl_get_error(parser, 1, (const unsigned char *)text, size);
-    copy = g_strdup((const char *)message);
-    yajl_free_error(parser, message);
-    return copy;
-}
-
 static bool
 parse(Check *check, const char *text, gsize size, char **ret_message)
 {
-    yajl_handle parser = yajl_alloc(&callbacks, &memory, check);
-    bool passed = yajl_parse(parser, (const unsigned char *)text, size) == yajl_status_ok &&
-                  yajl_complete_parse(parser) == yajl_status_ok;
+    yajl_handle parser = vp_json_parser_new(&callbacks, check);
+    bool passed = vp_json_parser_run(parser, text, size, NULL);
 
     if (!passed)
-        *ret_message = take_message(parser, check, text, size);
+        *ret_message = check->limit ? g_strdup(check->limit)
+                                    : vp_json_parser_message(parser, true, text, size);
     yajl_free(parser);
     return passed;
 }

@@ -23,8 +23,9 @@ typedef enum VpJsonKind {
     VP_JSON_NODE_OBJECT,
 } VpJsonKind;
 
-/* @size -1: @text is NUL-terminated. NULL: not one JSON value; *ret_message (may be NULL) says what
- * is wrong; g_free(). Nesting deeper than VP_JSON_DEPTH_MAX is refused. */
+/* @size -1: @text is NUL-terminated. NULL: not one JSON value; *ret_message (may be NULL) says in
+ * one line what is wrong and where; g_free(). Nesting deeper than VP_JSON_DEPTH_MAX and more values
+ * than VP_JSON_VALUES_MAX are refused. */
 VpJsonTree *vp_json_tree_parse(const char *text, gssize size, char **ret_message);
 void vp_json_tree_free(VpJsonTree *tree);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpJsonTree, vp_json_tree_free)
@@ -39,10 +40,13 @@ const VpJsonNode *vp_json_get(const VpJsonNode *object, const char *key);
 /* The same, several members deep: vp_json_path(root, "return", "inserted", "image", NULL). */
 const VpJsonNode *vp_json_path(const VpJsonNode *object, ...) G_GNUC_NULL_TERMINATED;
 
+/* Strings and keys end at their first NUL, as in libvirt, and half a surrogate pair is U+FFFD. They
+ * are not always valid UTF-8. */
 const char *vp_json_string(const VpJsonNode *node);                       /* NULL: no string */
 const char *vp_json_get_string(const VpJsonNode *object, const char *key);
 bool vp_json_get_bool(const VpJsonNode *object, const char *key);         /* false: none */
-/* The number of a member if it is an integer in range, else @nothing. */
+/* The number of a member if it is an integer in range and written as one ("1e3" is not), else
+ * @nothing. */
 gint64 vp_json_get_int(const VpJsonNode *object, const char *key, gint64 nothing);
 /* A number as it was written ("1e3", "0.5"); NULL: no number. */
 const char *vp_json_number_text(const VpJsonNode *node);

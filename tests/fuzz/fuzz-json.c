@@ -3,12 +3,15 @@
 /*
  * Any bytes through all of src/json. Beyond not crashing, the parts must agree with one another:
  * what the strict check passes, the fast scanner must be able to walk through; compacting and
- * cutting must leave valid JSON; the two ways to make bit masks must give the same.
+ * cutting must leave valid JSON; the two ways to make bit masks must give the same; a tree that is
+ * written must be the same tree when it is read again.
  */
 
 #include "json/check.h"
 #include "json/members.h"
 #include "json/text.h"
+#include "json/tree.h"
+#include "json/write.h"
 
 #include <string.h>
 
@@ -93,6 +96,57 @@ check_quoted(const char *text, gsize size)
     g_assert_cmpstr(back, ==, plain);
 }
 
+static void
+write_node(VpJsonWriter *writer, const char *key, const VpJsonNode *node)
+{
+    VpJsonKind kind = vp_json_kind(node);
+    gsize size = 0;
+    const char *text = vp_json_text(node, &size);
+
+    if (kind == VP_JSON_NODE_STRING) {
+        vp_json_add_string(writer, key, vp_json_string(node));
+    } else if (kind < VP_JSON_NODE_ARRAY) {
+        vp_json_add_raw(writer, key, text, size);
+    } else {
+        if (kind == VP_JSON_NODE_OBJECT)
+            vp_json_begin_object(writer, key);
+        else
+            vp_json_begin_array(writer, key);
+        for (guint i = 0; i < vp_json_length(node); i++)
+            write_node(writer, vp_json_key_at(node, i), vp_json_at(node, i));
+        vp_json_end(writer);
+    }
+}
+
+static void
+compare_nodes(const VpJsonNode *one, const VpJsonNode *other)
+{
+    g_assert_cmpint(vp_json_kind(one), ==, vp_json_kind(other));
+    g_assert_cmpstr(vp_json_string(one), ==, vp_json_string(other));
+    g_assert_cmpstr(vp_json_number_text(one), ==, vp_json_number_text(other));
+    g_assert_cmpuint(vp_json_length(one), ==, vp_json_length(other));
+    for (guint i = 0; i < vp_json_length(one); i++) {
+        g_assert_cmpstr(vp_json_key_at(one, i), ==, vp_json_key_at(other, i));
+        compare_nodes(vp_json_at(one, i), vp_json_at(other, i));
+    }
+}
+
+static void
+check_tree(const char *text, gsize size)
+{
+    g_autoptr(VpJsonTree) tree = vp_json_tree_parse(text, size, NULL), again = NULL;
+    g_auto(VpJsonWriter) writer = vp_json_writer();
+    g_autofree char *written = NULL;
+
+    if (!tree)
+        return;
+    write_node(&writer, NULL, vp_json_root(tree));
+    written = vp_json_writer_steal(&writer);
+    again = vp_json_tree_parse(written, -1, NULL);
+    g_assert_nonnull(again);
+    compare_nodes(vp_json_root(tree), vp_json_root(again));
+}
+
 int
 LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
 {
@@ -113,5 +167,6 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
         check_items((VpJsonSlice){ .text = text, .size = size }, false);
     check_blocks(text, size);
     check_quoted(text, size);
+    check_tree(text, size);
     return 0;
 }
