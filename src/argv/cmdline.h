@@ -14,7 +14,7 @@
 typedef struct VpOption {
     const VpOptionRow *row; /* what QEMU's table knows of it; NULL: a word that is no option QEMU
                              * knows, kept as it is (then `name` is NULL too) */
-    char *name;             /* without dashes, as written: "device" of "-device" and "--device" */
+    char *name;             /* without dashes: "device" of "-device" and "--device" */
     char *word;             /* the word itself, "-device" */
     char *value;            /* its argument, the next word; NULL: it has none */
 } VpOption;
@@ -24,8 +24,9 @@ typedef struct VpCmdline {
     GPtrArray *options; /* of VpOption */
 } VpCmdline;
 
-/* @words: NULL-terminated, words[0] is the program. NULL and @error: an option that needs a value
- * is the last word, or one of the limits is passed (VP_ARGV_WORDS_MAX, VP_ARGV_BYTES_MAX). */
+/* @words: NULL-terminated, words[0] is the program. NULL and @error: there is no program, an option
+ * that needs a value is the last word (VP_ERROR_FAILED), or one of the limits VP_ARGV_WORDS_MAX and
+ * VP_ARGV_BYTES_MAX is passed (VP_ERROR_LIMIT). */
 VpCmdline *vp_cmdline_parse(const char *const *words, GError **error);
 
 /* The words, NULL-terminated; g_strfreev(). */
@@ -34,6 +35,7 @@ char **vp_cmdline_words(const VpCmdline *cmdline);
 void vp_cmdline_free(VpCmdline *cmdline);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpCmdline, vp_cmdline_free)
 
-/* One option by itself. @value may be NULL. The row is looked up. */
+/* One option by itself. @value may be NULL. The row is looked up; there may be none, for an option
+ * of a QEMU that is newer than the table. */
 VpOption *vp_option_new(const char *name, const char *value);
 void vp_option_free(VpOption *option);

@@ -5,13 +5,14 @@
 #include <stdbool.h>
 
 /* How the value of an option is written. A value that starts with '{' of an option marked `json`
- * is JSON whatever is said here. */
+ * is JSON whatever is said here; see vp_value_syntax(). */
 typedef enum VpSyntax {
     VP_SYNTAX_NONE,   /* the option takes no value */
     VP_SYNTAX_PLAIN,  /* one text: -kernel FILE */
     VP_SYNTAX_OPTS,   /* key=value,... with ",," for a comma: QemuOpts */
     VP_SYNTAX_KEYVAL, /* the same with dotted keys for what is nested: -object, -blockdev */
-    VP_SYNTAX_CPU,    /* MODEL[,feature=on][,+feature][,-feature] */
+    VP_SYNTAX_CPU,    /* MODEL[,feature=on][,+feature][,-feature]; the model's key is "type" */
+    VP_SYNTAX_GLOBAL, /* DRIVER.PROPERTY=VALUE, or driver=,property=,value= as OPTS */
     VP_SYNTAX_JSON,   /* never in the table: what a JSON value is found to be */
 } VpSyntax;
 

@@ -130,3 +130,12 @@
 /* Namespace declarations that apply to one element. libxml2 looks through them for
  * each name. */
 #define VP_XML_NAMESPACES_MAX 1024u
+
+/* --- QEMU's command line ------------------------------------------------- */
+
+/* Its words, the program's name included. A guest with a thousand devices has some 5000. */
+#define VP_ARGV_WORDS_MAX 65536u
+
+/* Their bytes, the NUL of each included: what Linux lets a program start with under the usual stack
+ * of 8 MiB (ARG_MAX). */
+#define VP_ARGV_BYTES_MAX (2u * 1024 * 1024)
