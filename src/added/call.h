@@ -42,7 +42,7 @@ void vp_call_ask(VpCall *call, const char *command, VpAnswerFunc func, gpointer 
 /* The same for a command of the human monitor: @func gets {"return": "TEXT"}. */
 void vp_call_ask_human(VpCall *call, const char *line, VpAnswerFunc func, gpointer data);
 
-/* Asks several at once, @func is called once when all are answered; @replies: of VpJsonNode const *,
+/* Asks several at once, @func is called once when all are answered; @replies: of const VpJsonNode *
  * in order, valid during the call. The call fails by itself, with QEMU's error, when one of them
  * is an error and @tolerant is false. */
 typedef void (*VpAnswersFunc)(VpCall *call, const GPtrArray *replies, gpointer data);

@@ -58,10 +58,9 @@ append_stats(GString *out, const VpQmpSession *session)
  *
  * Returns an object: domain, uuid; session (dedicated, shared or none: which monitor serves now);
  * requested (what the domain's definition asks for); state (of the dedicated session), reason
- * (why it was lost last, or why
- * there is none; "" if there is nothing to tell), oob; clients, commands, in_flight, waiting, events,
- * bytes_in, bytes_out, connections: counters since the session exists; latency_p50_us,
- * latency_p99_us: -1 without a sample. Since 0.1.
+ * (why it was lost last, or why there is none; "" if there is nothing to tell), oob; clients,
+ * commands, in_flight, waiting, events, bytes_in, bytes_out, connections: counters since the
+ * session exists; latency_p50_us, latency_p99_us: -1 without a sample. Since 0.1.
  */
 static void
 query_session(VpDomain *domain, GString *out)

@@ -195,6 +195,11 @@ static const char *const qemu_names[] = {
     [6] = "DOMAIN_MONITOR_EVENT", "DOMAIN_MONITOR_COMMAND_WITH_FILES",
 };
 
+/* virtpassd's own, from 0x1000 up. */
+static const char *const qemu_own_names[] = {
+    "COMMANDLINE_ALTER", "COMMANDLINE_GET", "SESSION_INFO",
+};
+
 static const char *const lxc_names[] = {
     [1] = "DOMAIN_OPEN_NAMESPACE",
 };
@@ -205,24 +210,25 @@ static const char *const keepalive_names[] = {
 
 static const struct {
     guint32 program;
+    gint32 first; /* procedure of names[0] */
     const char *const *names;
     gsize n_names;
-} programs[] = {
-    { VP_REMOTE_PROGRAM, remote_names, G_N_ELEMENTS(remote_names) },
-    { VP_QEMU_PROGRAM, qemu_names, G_N_ELEMENTS(qemu_names) },
-    { VP_LXC_PROGRAM, lxc_names, G_N_ELEMENTS(lxc_names) },
-    { VP_KEEPALIVE_PROGRAM, keepalive_names, G_N_ELEMENTS(keepalive_names) },
+} ranges[] = {
+    { VP_REMOTE_PROGRAM, 0, remote_names, G_N_ELEMENTS(remote_names) },
+    { VP_QEMU_PROGRAM, 0, qemu_names, G_N_ELEMENTS(qemu_names) },
+    { VP_QEMU_PROGRAM, VP_QEMU_COMMANDLINE_ALTER, qemu_own_names, G_N_ELEMENTS(qemu_own_names) },
+    { VP_LXC_PROGRAM, 0, lxc_names, G_N_ELEMENTS(lxc_names) },
+    { VP_KEEPALIVE_PROGRAM, 0, keepalive_names, G_N_ELEMENTS(keepalive_names) },
 };
 
 const char *
 vp_procedure_name(guint32 program, gint32 procedure)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(programs); i++) {
-        if (programs[i].program != program)
-            continue;
-        if (procedure < 0 || (gsize)procedure >= programs[i].n_names)
-            return NULL;
-        return programs[i].names[procedure];
+    for (gsize i = 0; i < G_N_ELEMENTS(ranges); i++) {
+        gint64 at = (gint64)procedure - ranges[i].first;
+
+        if (ranges[i].program == program && at >= 0 && (gsize)at < ranges[i].n_names)
+            return ranges[i].names[at];
     }
     return NULL;
 }

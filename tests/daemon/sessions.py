@@ -151,6 +151,7 @@ class Attaching(Scripted):
         and a command of virtpassd's own never reaches QEMU"""
         domain, _ = self.guest("g", event=None)
         self.virtpassd.end()
+        limits.poll_until(lambda: not self.upstream.open_peers(), "what it had sent is taken")
         self.upstream.frames.clear()
         opened = []
         good = self.upstream.handlers[rpc.REMOTE, rpc.OPEN]
