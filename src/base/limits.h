@@ -118,6 +118,13 @@
  * than 100000; as many as in a command (VP_QMP_TOKENS_MAX). */
 #define VP_JSON_VALUES_MAX 1000000u
 
+/* --- Plans --------------------------------------------------------------- */
+
+/* A plan as text. It is one environment variable of the guest's, and Linux starts no program with
+ * one that is longer than 128 KiB (MAX_ARG_STRLEN); the rest is for its name, and so that nothing
+ * has to be counted to the byte. */
+#define VP_PLAN_SIZE_MAX (96u * 1024)
+
 /* --- XML ----------------------------------------------------------------- */
 
 /* Element nesting; libxml2's own default (xmlParserMaxDepth). */

@@ -124,6 +124,8 @@ test_nothing(void)
     g_assert_cmpint(vp_json_get_int(root, "s", 9), ==, 9);
     g_assert_cmpint(vp_json_get_int(root, "none", 9), ==, 9);
     g_assert_false(vp_json_get_bool(root, "n"));
+    g_assert_false(vp_json_bool(NULL));
+    g_assert_true(vp_json_bool(vp_json_at(list, 0)));
     g_assert_cmpuint(vp_json_length(NULL), ==, 0);
     g_assert_cmpuint(vp_json_length(vp_json_get(root, "s")), ==, 0);
     g_assert_null(vp_json_at(vp_json_get(root, "s"), 0));

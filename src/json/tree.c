@@ -369,11 +369,15 @@ vp_json_get_string(const VpJsonNode *object, const char *key)
 }
 
 bool
+vp_json_bool(const VpJsonNode *node)
+{
+    return vp_json_is(node, VP_JSON_NODE_BOOL) && *node->text == 't';
+}
+
+bool
 vp_json_get_bool(const VpJsonNode *object, const char *key)
 {
-    const VpJsonNode *node = vp_json_get(object, key);
-
-    return vp_json_is(node, VP_JSON_NODE_BOOL) && *node->text == 't';
+    return vp_json_bool(vp_json_get(object, key));
 }
 
 const char *

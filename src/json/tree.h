@@ -44,7 +44,8 @@ const VpJsonNode *vp_json_path(const VpJsonNode *object, ...) G_GNUC_NULL_TERMIN
  * are not always valid UTF-8. */
 const char *vp_json_string(const VpJsonNode *node);                       /* NULL: no string */
 const char *vp_json_get_string(const VpJsonNode *object, const char *key);
-bool vp_json_get_bool(const VpJsonNode *object, const char *key);         /* false: none */
+bool vp_json_bool(const VpJsonNode *node);                                /* false: none */
+bool vp_json_get_bool(const VpJsonNode *object, const char *key);
 /* The number of a member if it is an integer in range and written as one ("1e3" is not), else
  * @nothing. */
 gint64 vp_json_get_int(const VpJsonNode *object, const char *key, gint64 nothing);

@@ -111,9 +111,13 @@ void vp_group_add(VpGroup *group, const char *key, const char *value); /* copies
 /* No steps at all. */
 bool vp_plan_is_empty(const VpPlan *plan);
 
-/* The plan as compact JSON, every field of it (the format is described in plan_json.c). */
-char *vp_plan_to_json(const VpPlan *plan);
+/* The plan as compact JSON, every field of it (the format is described in plan_json.c). Texts that
+ * are not said to be NULL above must be set. NULL and @error (VP_ERROR_LIMIT): it would be longer
+ * than VP_PLAN_SIZE_MAX, which an environment variable cannot carry. */
+char *vp_plan_to_json(const VpPlan *plan, GError **error);
 
-/* The way back; NULL and @error (VP_ERROR_FAILED, names what is wrong) for anything that
- * vp_plan_to_json() would not have written, also for a version that is not known. */
+/* The way back; NULL and @error (VP_ERROR_FAILED, names the member and what is wrong;
+ * VP_ERROR_LIMIT) for anything that is no plan: unknown or repeated members, values of another
+ * kind, a version that is not known, texts that a command line cannot carry. White space and the
+ * order of members do not matter. */
 VpPlan *vp_plan_from_json(const char *json, GError **error);

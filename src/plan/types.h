@@ -22,6 +22,9 @@ typedef enum VpValueType {
 /* "string", "bool", "int" ... as in type=''; [VP_TYPE_UNKNOWN] is "unknown". NULL-terminated. */
 extern const char *const vp_value_type_names[];
 
+/* The way back; false: no type is called so. */
+bool vp_value_type_find(const char *name, VpValueType *ret_type);
+
 /* What is known of one key, for one driver (qom-type, backend type) of one option. */
 typedef struct VpKeyType {
     char *option;     /* "device", "object", "netdev", "blockdev" ... */
@@ -30,7 +33,11 @@ typedef struct VpKeyType {
     VpValueType type;
 } VpKeyType;
 
+/* Copies the texts; @driver may be NULL. */
+VpKeyType *vp_key_type_new(const char *option, const char *driver, const char *key,
+                           VpValueType type);
 void vp_key_type_free(VpKeyType *type);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpKeyType, vp_key_type_free)
 
 /* A looker-up of types; who has one fills it in. */
 typedef struct VpTypeSource VpTypeSource;
@@ -48,7 +55,8 @@ struct VpTypeSource {
     bool (*has_device)(const VpTypeSource *source, const char *driver);
 };
 
-/* The source that a plan carries (VpPlan.types), for where no other is at hand. Borrows @types. */
+/* The source that a plan carries (VpPlan.types), for where no other is at hand. Borrows @types. It
+ * does not know a device's aliases, and nothing of which devices there are. */
 typedef struct VpKeyTypes {
     VpTypeSource source;
     const GPtrArray *types;
