@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "added/added.h"
 #include "base/loop.h"
 #include "json/tree.h"
 #include "json/write.h"
@@ -42,9 +43,12 @@ void vp_call_ask(VpCall *call, const char *command, VpAnswerFunc func, gpointer 
 /* The same for a command of the human monitor: @func gets {"return": "TEXT"}. */
 void vp_call_ask_human(VpCall *call, const char *line, VpAnswerFunc func, gpointer data);
 
-/* Asks several at once, @func is called once when all are answered; @replies: of const VpJsonNode *
- * in order, valid during the call. The call fails by itself, with QEMU's error, when one of them
- * is an error and @tolerant is false. */
+/* The command that this sends, for vp_call_ask_all(); g_free(). */
+char *vp_call_human_command(const char *line);
+
+/* Asks several at once, @func is called once when all are answered; @replies: of VpJsonNode const
+ * *, in order, valid during the call. @commands ends with NULL and may be empty. The call fails by
+ * itself, with QEMU's error, when one of them is an error and @tolerant is false. */
 typedef void (*VpAnswersFunc)(VpCall *call, const GPtrArray *replies, gpointer data);
 void vp_call_ask_all(VpCall *call, const char *const *commands, bool tolerant, VpAnswersFunc func,
                      gpointer data);
@@ -64,9 +68,12 @@ void vp_call_return(VpCall *call, const char *json);
  * "CommandNotFound", "DeviceNotActive" ... */
 void vp_call_fail(VpCall *call, const char *error_class, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
-/* Ends it with the error of a reply of QEMU's, class and text unchanged, @prefix (may be NULL) in
- * front of the text. */
+/* Ends it with the error of a reply of QEMU's, its class unchanged; the text is "@prefix: TEXT", or
+ * QEMU's alone if @prefix is NULL. */
 void vp_call_fail_reply(VpCall *call, const char *prefix, const VpJsonNode *reply);
+
+/* What there is to find out what a QEMU binary can do; NULL: nothing. */
+VpProbe *vp_call_probe(const VpCall *call);
 
 /* What is known of the domain outside of QMP. */
 const char *vp_call_domain_name(const VpCall *call);

@@ -125,6 +125,14 @@
  * has to be counted to the byte. */
 #define VP_PLAN_SIZE_MAX (96u * 1024)
 
+/* Added commands of one user of a session that have no reply yet: as many as a client may have
+ * commands (VP_CLIENT_COMMANDS_MAX). One runs at a time, the others' texts are kept. */
+#define VP_ADDED_CALLS_MAX 32u
+
+/* Added commands of one session that go on although whoever sent them has left. With as many no
+ * further one begins. Who leaves a savevm behind does so for a reason, but hardly often. */
+#define VP_ADDED_ORPHANS_MAX 8u
+
 /* --- XML ----------------------------------------------------------------- */
 
 /* Element nesting; libxml2's own default (xmlParserMaxDepth). */

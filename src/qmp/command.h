@@ -16,6 +16,7 @@ typedef enum VpQmpRole {
     VP_QMP_ROLE_USER,
     VP_QMP_ROLE_PROBE,   /* getfd without a descriptor: takes what others have left behind */
     VP_QMP_ROLE_DISCARD, /* closefd of what a probe has got */
+    VP_QMP_ROLE_FENCE,   /* a place in its queue, never sent: vp_qmp_queue_fence() */
 } VpQmpRole;
 
 typedef struct VpQmpCommand {

@@ -18,7 +18,7 @@
  * session is lost, for a wrong answer is worse than none.
  *
  * Queues take turns, a command each; a queue is in the list of turns if and only if it has
- * commands waiting. The two bands are separate: out-of-band commands overtake. Nothing is sent
+ * a command that may go. The two bands are separate: out-of-band commands overtake. Nothing is sent
  * while a part of the last message waits for room in the socket, so memory is held for commands
  * in their queues, which are limited, and for one message.
  *
@@ -31,6 +31,9 @@
  * in-band ones; only for the moment of the exchange itself they wait too. If it may have left
  * descriptors unclaimed, a probe (getfd, which takes the first and makes QEMU close the others)
  * follows until QEMU says that it has none, and what a probe got is closed.
+ *
+ * A fence is a command that is not sent. A queue with one at its head is in no list of turns, nor
+ * is one whose fence has been reached (@held); so what has to wait simply is nobody's turn.
  *
  * Reentrancy. Users are called in two places only, deliver() and vp_qmp_mux_close(), with the
  * command already taken out of its list and all state settled. So they may send, and free any
@@ -49,6 +52,9 @@ struct VpQmpQueue {
     GList turn[VP_QMP_BANDS];     /* in mux->turns */
     GQueue waiting[VP_QMP_BANDS]; /* of VpQmpCommand */
     gsize waiting_bytes;          /* of their texts and ids */
+    bool in_turns[VP_QMP_BANDS];  /* @turn is in mux->turns */
+    guint in_flight;              /* in-band commands of this queue without a reply */
+    bool held;                    /* a fence has been reached: in-band commands wait */
 };
 
 /* The ids of each band. */
@@ -104,17 +110,34 @@ bytes_of(const VpQmpCommand *command)
     return command->text->len + command->client_id_size;
 }
 
+static bool
+has_turn(const VpQmpQueue *queue, VpQmpBand band)
+{
+    const VpQmpCommand *first = g_queue_peek_head((GQueue *)&queue->waiting[band]);
+
+    return first && !(band == VP_QMP_IN_BAND && queue->held) && first->role != VP_QMP_ROLE_FENCE;
+}
+
+/* Gets in line for the queue's first command, if it may go. */
+static void
+line_up(VpQmpQueue *queue, VpQmpBand band)
+{
+    if (queue->in_turns[band] || !has_turn(queue, band))
+        return;
+    g_queue_push_tail_link(&queue->mux->turns[band], &queue->turn[band]);
+    queue->in_turns[band] = true;
+}
+
 static void
 enqueue(VpQmpQueue *queue, VpQmpCommand *command)
 {
     VpQmpBand band = band_of(queue->mux, command);
 
-    if (g_queue_is_empty(&queue->waiting[band]))
-        g_queue_push_tail_link(&queue->mux->turns[band], &queue->turn[band]);
     command->queue = queue;
     g_queue_push_tail_link(&queue->waiting[band], &command->link);
     queue->waiting_bytes += bytes_of(command);
     queue->mux->stats->waiting++;
+    line_up(queue, band);
 }
 
 /* Takes the first command out of a queue that has one; the queue goes to the end of the line. */
@@ -124,12 +147,27 @@ dequeue(VpQmpQueue *queue, VpQmpBand band)
     VpQmpMux *mux = queue->mux;
     VpQmpCommand *command = g_queue_pop_head_link(&queue->waiting[band])->data;
 
-    g_queue_unlink(&mux->turns[band], &queue->turn[band]);
-    if (!g_queue_is_empty(&queue->waiting[band]))
-        g_queue_push_tail_link(&mux->turns[band], &queue->turn[band]);
+    if (queue->in_turns[band])
+        g_queue_unlink(&mux->turns[band], &queue->turn[band]);
+    queue->in_turns[band] = false;
+    line_up(queue, band);
     queue->waiting_bytes -= bytes_of(command);
     mux->stats->waiting--;
     return command;
+}
+
+/* If a fence is next and all before it is answered, it is reached. */
+static void
+reach_fence(VpQmpQueue *queue)
+{
+    const VpQmpCommand *first = g_queue_peek_head(&queue->waiting[VP_QMP_IN_BAND]);
+    g_autoptr(VpQmpCommand) fence = NULL;
+
+    if (!first || first->role != VP_QMP_ROLE_FENCE || queue->held || queue->in_flight > 0)
+        return;
+    queue->held = true;
+    fence = dequeue(queue, VP_QMP_IN_BAND);
+    fence->func(VP_QMP_REPLIED, "", 0, fence->data);
 }
 
 static bool
@@ -187,6 +225,8 @@ transmit(VpQmpMux *mux, VpQmpCommand *command, VpQmpBand band)
     command->sent = g_get_monotonic_time();
     g_queue_push_tail_link(&mux->in_flight[band], &command->link);
     count(mux, band, 1);
+    if (command->queue && band == VP_QMP_IN_BAND)
+        command->queue->in_flight++;
     mux->stats->commands += command->role == VP_QMP_ROLE_USER;
     vp_qmp_channel_send(mux->channel, parts, G_N_ELEMENTS(parts), g_steal_pointer(&command->fds),
                         command->n_fds);
@@ -351,6 +391,8 @@ vp_qmp_mux_deliver(VpQmpMux *mux, const VpQmpEnvelope *envelope, char *message, 
     command = found;
     g_queue_unlink(&mux->in_flight[band], &command->link);
     count(mux, band, -1);
+    if (command->queue && band == VP_QMP_IN_BAND && --command->queue->in_flight == 0)
+        reach_fence(command->queue);
     if (command->role == VP_QMP_ROLE_USER)
         vp_qmp_stats_add_latency(mux->stats, g_get_monotonic_time() - command->sent);
     if (command->n_fds > 0 || command->role != VP_QMP_ROLE_USER)
@@ -378,7 +420,20 @@ take_any(VpQmpMux *mux)
         if (queue)
             return dequeue(queue, band);
     }
+    for (GList *l = mux->queues.head; l; l = l->next) { /* what waits behind fences */
+        VpQmpQueue *queue = l->data;
+
+        if (!g_queue_is_empty(&queue->waiting[VP_QMP_IN_BAND]))
+            return dequeue(queue, VP_QMP_IN_BAND);
+    }
     return NULL;
+}
+
+static void
+forget_progress(gpointer queue, gpointer data G_GNUC_UNUSED)
+{
+    ((VpQmpQueue *)queue)->in_flight = 0;
+    ((VpQmpQueue *)queue)->held = false;
 }
 
 void
@@ -387,6 +442,7 @@ vp_qmp_mux_close(VpQmpMux *mux)
     VpQmpCommand *command = NULL;
 
     mux->open = false;
+    g_queue_foreach(&mux->queues, forget_progress, NULL);
     while ((command = take_any(mux))) {
         if (command->func)
             command->func(VP_QMP_SESSION_LOST, NULL, 0, command->data);
@@ -457,19 +513,28 @@ vp_qmp_queue_free(VpQmpQueue *queue)
     g_free(queue);
 }
 
-VpQmpVerdict
-vp_qmp_queue_send(VpQmpQueue *queue, const char *json, gsize size, const int *fds, guint nfds,
-                  VpQmpReplyFunc func, gpointer data, char **ret_message)
+/* Whether the queue takes one more command, of @size bytes. */
+static VpQmpVerdict
+admit(const VpQmpQueue *queue, gsize size)
 {
-    VpQmpCommand *command = NULL;
-    VpQmpVerdict verdict = VP_QMP_ACCEPTED;
-
     if (!queue->mux || !queue->mux->open)
         return VP_QMP_NOT_READY;
     if (queue->waiting[VP_QMP_IN_BAND].length + queue->waiting[VP_QMP_OUT_OF_BAND].length >=
             VP_QMP_QUEUE_MAX ||
         queue->waiting_bytes + size > VP_QMP_QUEUE_BYTES_MAX)
         return VP_QMP_QUEUE_FULL;
+    return VP_QMP_ACCEPTED;
+}
+
+VpQmpVerdict
+vp_qmp_queue_send(VpQmpQueue *queue, const char *json, gsize size, const int *fds, guint nfds,
+                  VpQmpReplyFunc func, gpointer data, char **ret_message)
+{
+    VpQmpCommand *command = NULL;
+    VpQmpVerdict verdict = admit(queue, size);
+
+    if (verdict != VP_QMP_ACCEPTED)
+        return verdict;
     verdict = vp_qmp_command_parse(json, size, fds, nfds, &command, ret_message);
     if (verdict != VP_QMP_ACCEPTED)
         return verdict;
@@ -478,4 +543,31 @@ vp_qmp_queue_send(VpQmpQueue *queue, const char *json, gsize size, const int *fd
     enqueue(queue, command);
     vp_qmp_mux_pump(queue->mux);
     return VP_QMP_ACCEPTED;
+}
+
+VpQmpVerdict
+vp_qmp_queue_fence(VpQmpQueue *queue, VpQmpReplyFunc func, gpointer data)
+{
+    VpQmpVerdict verdict = admit(queue, 0);
+    VpQmpCommand *fence = NULL;
+
+    if (verdict != VP_QMP_ACCEPTED)
+        return verdict;
+    fence = vp_qmp_command_new(VP_QMP_ROLE_FENCE, "");
+    fence->func = func;
+    fence->data = data;
+    enqueue(queue, fence);
+    reach_fence(queue);
+    return VP_QMP_ACCEPTED;
+}
+
+void
+vp_qmp_queue_release(VpQmpQueue *queue)
+{
+    if (!queue->mux || !queue->held)
+        return;
+    queue->held = false;
+    line_up(queue, VP_QMP_IN_BAND);
+    reach_fence(queue);
+    vp_qmp_mux_pump(queue->mux);
 }

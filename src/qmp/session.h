@@ -137,3 +137,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpQmpQueue, vp_qmp_queue_free)
  */
 VpQmpVerdict vp_qmp_queue_send(VpQmpQueue *queue, const char *json, gsize size, const int *fds,
                                guint nfds, VpQmpReplyFunc func, gpointer data, char **ret_message);
+
+/*
+ * Puts a fence behind the commands that the queue has: @func is called once, VP_QMP_REPLIED with an
+ * empty reply, as soon as all of them are answered. From then on in-band commands of the queue
+ * wait, until vp_qmp_queue_release(): whoever answers something in QEMU's place does so in between,
+ * in its turn. Out-of-band commands pass. Several fences are reached one after the other.
+ *
+ * @func may be called before this returns, and by vp_qmp_queue_release(). It must call nothing of
+ * this header. VP_QMP_ACCEPTED, _NOT_READY or _QUEUE_FULL, as for a command.
+ */
+VpQmpVerdict vp_qmp_queue_fence(VpQmpQueue *queue, VpQmpReplyFunc func, gpointer data);
+
+/* The end of the wait. Nothing happens when no fence has been reached, or the session was lost
+ * since. */
+void vp_qmp_queue_release(VpQmpQueue *queue);
