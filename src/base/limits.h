@@ -133,6 +133,10 @@
  * further one begins. Who leaves a savevm behind does so for a reason, but hardly often. */
 #define VP_ADDED_ORPHANS_MAX 8u
 
+/* What an added command keeps in a domain's <metadata>, one text. It is read with every definition
+ * of the domain; a thousand snapshots with their parents take less. */
+#define VP_ADDED_KEPT_MAX (256u * 1024)
+
 /* --- XML ----------------------------------------------------------------- */
 
 /* Element nesting; libxml2's own default (xmlParserMaxDepth). */

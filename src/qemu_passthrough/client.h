@@ -33,7 +33,7 @@ struct VpClient {
     guint tries;
     VpCalls *calls;             /* ours among the client's, on `up` */
     GByteArray *open_reply;     /* open.c: given to the client when the identity is set */
-    GHashTable *queues;         /* monitor.c: VpDomain (a reference) -> VpQmpQueue; NULL without */
+    GHashTable *users;          /* monitor.c: VpDomain (a reference) -> VpAddedUser; NULL without */
     GPtrArray *requests;        /* monitor.c: monitor commands without a reply; NULL without */
     GHashTable *access;         /* access.c: cached verdicts; NULL without */
     VpEventFilters filters;     /* events.c: registrations */

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/socket.h"
+#include "qemu_passthrough/added_host.h"
 #include "qemu_passthrough/client.h"
 #include "qemu_passthrough/embed.h"
 #include "qemu_passthrough/events.h"
@@ -102,7 +103,9 @@ on_session_closed(VpDomain *domain, gpointer data)
         vp_monitor_forget_session(g_ptr_array_index(daemon->clients, i), domain);
 }
 
-static const VpDomainsOps domains_ops = { .event = on_domain_event, .closed = on_session_closed };
+static const VpDomainsOps domains_ops = {
+    .event = on_domain_event, .added = vp_added_host_new, .closed = on_session_closed,
+};
 
 static void
 on_events_registered(const VpCallReply *reply, gpointer data G_GNUC_UNUSED)

@@ -64,6 +64,7 @@ vp_domain_unref(VpDomain *domain)
     g_ptr_array_unref(domain->waiters);
     vp_event_merge_clear(&domain->events);
     vp_xml_session_clear(&domain->xml);
+    g_free(domain->binary);
     g_free(domain->name);
     g_free(domain);
 }
@@ -76,6 +77,7 @@ close_session(VpDomain *domain)
     if (!session)
         return;
     vp_qmp_session_free(session); /* answers what is in flight */
+    g_clear_pointer(&domain->added, vp_added_free);
     domain->owner->ops->closed(domain, domain->owner->data);
 }
 
@@ -188,6 +190,8 @@ on_session_state(VpQmpSession *session G_GNUC_UNUSED, VpQmpState state, gpointer
     VpDomain *domain = data;
     gint64 now = g_get_monotonic_time();
 
+    if (state == VP_QMP_LOST)
+        vp_added_lost(domain->added);
     if (state != VP_QMP_READY) {
         vp_event_merge_switch(&domain->events, VP_EVENT_FROM_LIBVIRTD, now);
         return;
@@ -207,7 +211,10 @@ deliver_event(VpDomain *domain, VpEventSource source, const VpQmpEvent *event)
 static void
 on_session_event(VpQmpSession *session G_GNUC_UNUSED, const VpQmpEvent *event, gpointer data)
 {
-    deliver_event(data, VP_EVENT_FROM_SESSION, event);
+    VpDomain *domain = data;
+
+    deliver_event(domain, VP_EVENT_FROM_SESSION, event);
+    vp_added_event(domain->added, event);
 }
 
 void
@@ -257,6 +264,7 @@ open_session(VpDomain *domain)
     if (names_own_socket(domain)) {
         domain->session = vp_qmp_session_new(domain->owner->loop, domain->name, domain->xml.path,
                                              domain->uuid_text, &session_ops, domain);
+        domain->added = domain->owner->ops->added(domain, domain->owner->data);
         domain->patience = vp_loop_timer(domain->owner->loop, PATIENCE_MS, on_patience_over,
                                          domain);
         return;
@@ -542,6 +550,18 @@ vp_domains_get(VpDomains *domains, const guint8 *uuid, const char *name)
     else
         wait_for_upstream(domain);
     return domain;
+}
+
+gpointer
+vp_domain_owner_data(const VpDomain *domain)
+{
+    return domain->owner->data;
+}
+
+void
+vp_domain_emit(VpDomain *domain, const VpQmpEvent *event)
+{
+    domain->owner->ops->event(domain, event, domain->owner->data);
 }
 
 void

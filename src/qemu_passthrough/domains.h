@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "added/added.h"
 #include "qemu_passthrough/event_merge.h"
 #include "qemu_passthrough/upstream.h"
 #include "qmp/session.h"
@@ -33,6 +34,8 @@ typedef struct VpDomain {
     bool listed;            /* found by the listing at hand */
     VpXmlSession xml;
     VpQmpSession *session;  /* NULL unless dedicated */
+    char *binary;           /* added_host.c: of the running QEMU, once asked for */
+    VpAdded *added;         /* through which users of `session` send; NULL without */
     GSource *patience;      /* ends the wait for a session, or for libvirtd, to get ready */
     GPtrArray *waiters;     /* of vp_domain_wait() */
     VpEventMerge events;
@@ -44,7 +47,9 @@ typedef struct VpDomainsOps {
     /* An event of QEMU's, from our own session or from libvirtd. Of @domain only uuid, name and
      * id are sure to be set: it may be none of the registry's. */
     void (*event)(VpDomain *domain, const VpQmpEvent *event, gpointer data);
-    /* The session of the domain is gone: free the queues on it. */
+    /* A session was made; what its users send through. Its owner is the domain. */
+    VpAdded *(*added)(VpDomain *domain, gpointer data);
+    /* The session of the domain is gone: free the users of `added`. */
     void (*closed)(VpDomain *domain, gpointer data);
 } VpDomainsOps;
 
@@ -83,5 +88,11 @@ char *vp_domain_session_reason(const VpDomain *domain);
 
 /* For people: "dedicated", "shared" or "none", as it is now. */
 const char *vp_domain_session_name(const VpDomain *domain);
+
+/* The @data of vp_domains_new() that the domain's registry was made with. */
+gpointer vp_domain_owner_data(const VpDomain *domain);
+
+/* An event of our own, as if the domain's QEMU had sent it. */
+void vp_domain_emit(VpDomain *domain, const VpQmpEvent *event);
 
 void vp_domains_foreach(VpDomains *domains, VpDomainFunc func, gpointer data);

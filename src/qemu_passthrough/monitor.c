@@ -208,30 +208,30 @@ unref_domain(gpointer domain)
 }
 
 static void
-free_queue(gpointer queue)
+free_user(gpointer user)
 {
-    vp_qmp_queue_free(queue);
+    vp_added_user_free(user);
 }
 
-static VpQmpQueue *
-queue_of(VpClient *client, VpDomain *domain)
+static VpAddedUser *
+user_of(VpClient *client, VpDomain *domain)
 {
-    VpQmpQueue *queue = NULL;
+    VpAddedUser *user = NULL;
 
-    if (!client->queues)
-        client->queues = g_hash_table_new_full(NULL, NULL, unref_domain, free_queue);
-    queue = g_hash_table_lookup(client->queues, domain);
-    if (!queue) {
-        queue = vp_qmp_queue_new(domain->session);
-        g_hash_table_insert(client->queues, vp_domain_ref(domain), queue);
+    if (!client->users)
+        client->users = g_hash_table_new_full(NULL, NULL, unref_domain, free_user);
+    user = g_hash_table_lookup(client->users, domain);
+    if (!user) {
+        user = vp_added_user_new(domain->added);
+        g_hash_table_insert(client->users, vp_domain_ref(domain), user);
     }
-    return queue;
+    return user;
 }
 
 static VpQmpVerdict
 send_qmp(VpRequest *request, char **ret_message)
 {
-    VpQmpQueue *queue = queue_of(request->client, request->domain);
+    VpAddedUser *user = user_of(request->client, request->domain);
     const char *command = request->args.cmd;
     g_autoptr(GString) wrapped = NULL;
 
@@ -242,8 +242,8 @@ send_qmp(VpRequest *request, char **ret_message)
         g_string_append(wrapped, "}}");
         command = wrapped->str;
     }
-    return vp_qmp_queue_send(queue, command, strlen(command), descriptors(request),
-                             request->header.nfds, on_reply, request, ret_message);
+    return vp_added_send(user, command, strlen(command), descriptors(request), request->header.nfds,
+                         on_reply, request, ret_message);
 }
 
 static void
@@ -389,15 +389,15 @@ vp_monitor_call(VpClient *client, const VpFrame *frame, const VpIntercept *row G
 void
 vp_monitor_forget_session(VpClient *client, VpDomain *domain)
 {
-    if (client->queues)
-        g_hash_table_remove(client->queues, domain);
+    if (client->users)
+        g_hash_table_remove(client->users, domain);
 }
 
 void
 vp_monitor_forget_client(VpClient *client)
 {
-    /* The queues first: after that no callback holds a request any more. */
-    g_clear_pointer(&client->queues, g_hash_table_unref);
+    /* The users first: after that no callback holds a request any more. */
+    g_clear_pointer(&client->users, g_hash_table_unref);
     for (guint i = 0; client->requests && i < client->requests->len; i++)
         request_free(g_ptr_array_index(client->requests, i));
     g_clear_pointer(&client->requests, g_ptr_array_unref);

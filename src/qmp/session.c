@@ -24,6 +24,7 @@
 #include "qmp/session.h"
 
 #include "base/log.h"
+#include "base/socket.h"
 #include "json/members.h"
 #include "json/text.h"
 #include "qmp/mux.h"
@@ -501,6 +502,15 @@ const char *
 vp_qmp_session_greeting(const VpQmpSession *session)
 {
     return session->greeting;
+}
+
+pid_t
+vp_qmp_session_pid(const VpQmpSession *session)
+{
+    VpPeer peer = { 0 };
+
+    return session->channel.fd >= 0 && vp_socket_peer(session->channel.fd, &peer, NULL) ? peer.pid
+                                                                                        : 0;
 }
 
 const VpQmpStats *

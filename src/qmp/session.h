@@ -6,6 +6,7 @@
 #include "qmp/stats.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * One QMP session with one QEMU, shared by many users.
@@ -114,6 +115,9 @@ const char *vp_qmp_session_reason(const VpQmpSession *session);
 
 /* QEMU's greeting, as it wrote it. NULL before the first. Owned by the session. */
 const char *vp_qmp_session_greeting(const VpQmpSession *session);
+
+/* The process that listens at the socket: QEMU. 0 while there is no connection. */
+pid_t vp_qmp_session_pid(const VpQmpSession *session);
 
 const VpQmpStats *vp_qmp_session_stats(const VpQmpSession *session);
 
