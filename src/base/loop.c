@@ -13,10 +13,11 @@
  * reported for a removed watch is struck out of the batch at hand, so no call
  * reaches freed memory. That is the only reason why the batch is kept in the loop.
  *
- * After a batch the set is asked again at once, without going back to GLib, until
- * nothing is ready or ROUNDS_MAX is reached: with requests that are answered within
- * microseconds the next one is often there, and GLib's own turn costs more than
- * epoll_wait(). The bound lets timers and signals through under full load.
+ * GLib would ask twice, poll() whether the set has something and then epoll_wait() what. System
+ * calls are most of what a forwarded message costs, so the context gets a poll function of ours:
+ * where the set and GLib's own wakeup descriptor, which is put into the set, are all there is to
+ * wait for, it is epoll_wait() with the timeout GLib wants, and what it finds is dispatched without
+ * asking again. With any other descriptor in the context it is poll().
  */
 
 #include "base/loop.h"
@@ -27,35 +28,99 @@
 #include <errno.h>
 
 #define BATCH_MAX 64
-#define ROUNDS_MAX 8
+
+/* What epoll reports of a descriptor whether it was asked for or not. */
+#define ALWAYS (EPOLLERR | EPOLLHUP)
 
 struct VpLoop {
     GSource source;                     /* must be first: allocated by g_source_new() */
     GMainContext *context;
     int epoll_fd;
-    struct epoll_event batch[BATCH_MAX]; /* what is being dispatched */
-    int batch_len;                       /* 0 outside of dispatch */
+    int wakeup_fd;                       /* GLib's, in the set without a watch; -1: not yet */
+    struct epoll_event batch[BATCH_MAX]; /* what has been found and not dispatched to its end */
+    int batch_len;
 };
+
+/* All loops there are: a poll function is told descriptors, not whose they are. */
+static GPtrArray *loops;
+
+/* Takes the wakeup descriptor's event out of the batch. */
+static bool
+take_wakeup(VpLoop *loop)
+{
+    for (int i = 0; i < loop->batch_len; i++) {
+        if (loop->batch[i].data.ptr != loop)
+            continue;
+        loop->batch[i].data.ptr = NULL;
+        return true;
+    }
+    return false;
+}
+
+static void
+find_ready(VpLoop *loop, int timeout)
+{
+    int n = epoll_wait(loop->epoll_fd, loop->batch, BATCH_MAX, timeout);
+
+    loop->batch_len = MAX(n, 0);
+}
+
+/* Whether @fd, which GLib waits for beside the set, is in it. */
+static bool
+adopt_wakeup(VpLoop *loop, int fd)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = loop };
+
+    if (loop->wakeup_fd < 0 && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
+        loop->wakeup_fd = fd;
+    return loop->wakeup_fd == fd;
+}
+
+static VpLoop *
+find_loop(int epoll_fd)
+{
+    for (guint i = 0; i < loops->len; i++) {
+        VpLoop *loop = g_ptr_array_index(loops, i);
+
+        if (loop->epoll_fd == epoll_fd)
+            return loop;
+    }
+    return NULL;
+}
+
+static gint
+wait_for_all(GPollFD *fds, guint n_fds, gint timeout)
+{
+    for (guint set = 0; n_fds == 2 && set < 2; set++) {
+        VpLoop *loop = find_loop(fds[set].fd);
+        guint wakeup = 1 - set;
+
+        if (!loop || !adopt_wakeup(loop, fds[wakeup].fd))
+            continue;
+        find_ready(loop, timeout);
+        fds[wakeup].revents = take_wakeup(loop) ? G_IO_IN : 0;
+        fds[set].revents = loop->batch_len > 0 ? G_IO_IN : 0;
+        return loop->batch_len;
+    }
+    return g_poll(fds, n_fds, timeout);
+}
 
 static gboolean
 dispatch(GSource *source, GSourceFunc callback G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED)
 {
     VpLoop *loop = (VpLoop *)source;
 
-    for (int round = 0; round < ROUNDS_MAX; round++) {
-        int n = epoll_wait(loop->epoll_fd, loop->batch, BATCH_MAX, 0);
+    if (loop->batch_len == 0)
+        find_ready(loop, 0);
+    for (int i = 0; i < loop->batch_len; i++) {
+        VpWatch *watch = loop->batch[i].data.ptr;
+        guint32 ready = loop->batch[i].events;
 
-        if (n <= 0)
-            break;
-        loop->batch_len = n;
-        for (int i = 0; i < loop->batch_len; i++) {
-            VpWatch *watch = loop->batch[i].data.ptr;
-
-            if (watch)
-                watch->func(watch, loop->batch[i].events, watch->data);
-        }
-        loop->batch_len = 0;
+        /* What it waits for may be something else by now. */
+        if (watch && watch != (gpointer)loop && (ready & (watch->events | ALWAYS)))
+            watch->func(watch, ready, watch->data);
     }
+    loop->batch_len = 0;
     return G_SOURCE_CONTINUE;
 }
 
@@ -64,6 +129,7 @@ finalize(GSource *source)
 {
     VpLoop *loop = (VpLoop *)source;
 
+    g_ptr_array_remove_fast(loops, loop);
     vp_clear_fd(&loop->epoll_fd);
     g_main_context_unref(loop->context);
 }
@@ -85,11 +151,16 @@ vp_loop_new(GMainContext *context, GError **error)
     loop = (VpLoop *)source;
     loop->context = g_main_context_ref(context ?: g_main_context_default());
     loop->epoll_fd = vp_steal_fd(&epoll_fd);
+    loop->wakeup_fd = -1;
     g_source_set_static_name(source, "virtpass epoll");
     /* Nobody runs the context from within a callback. But a source that may not recurse is taken
      * out of the poll set for each dispatch and put in again, with a write to GLib's eventfd. */
     g_source_set_can_recurse(source, TRUE);
     g_source_add_unix_fd(source, loop->epoll_fd, G_IO_IN);
+    if (!loops)
+        loops = g_ptr_array_new();
+    g_ptr_array_add(loops, loop);
+    g_main_context_set_poll_func(loop->context, wait_for_all);
     g_source_attach(source, loop->context);
     return loop;
 }

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 
 #include <fcntl.h>
+#include <glib-unix.h>
 #include <sys/socket.h>
 
 #define MANY 1000
@@ -374,6 +375,114 @@ test_own_context(void)
     pipe_close(&self);
 }
 
+/* --- beside other sources of the context ----------------------------------------------- */
+
+static gboolean
+on_other_source(gint fd, GIOCondition condition G_GNUC_UNUSED, gpointer data)
+{
+    guint *calls = data;
+    char byte = 0;
+
+    ++*calls;
+    (void)!read(fd, &byte, 1);
+    return G_SOURCE_CONTINUE;
+}
+
+/* A descriptor that somebody else has put into the context is seen, and so are ours. */
+static void
+test_beside_another_descriptor(void)
+{
+    g_autoptr(VpLoop) loop = new_loop();
+    VpPipe self, other;
+    guint calls = 0, id = 0;
+
+    pipe_open(&self);
+    pipe_open(&other);
+    pipe_watch(&self, loop);
+    turn();
+    id = g_unix_fd_add(other.read_fd, G_IO_IN, on_other_source, &calls);
+    pipe_fill(&other);
+    turn();
+    g_assert_cmpuint(calls, ==, 1);
+    g_assert_cmpuint(self.calls, ==, 0);
+    pipe_fill(&self);
+    pipe_fill(&other);
+    turn();
+    g_assert_cmpuint(calls, ==, 2);
+    g_assert_cmpuint(self.calls, ==, 1);
+    g_source_remove(id);
+    pipe_fill(&self);
+    turn();
+    g_assert_cmpuint(self.calls, ==, 2);
+    pipe_close(&self);
+    pipe_close(&other);
+}
+
+static gpointer
+wake_up(gpointer data)
+{
+    g_usleep(20000);
+    g_main_context_invoke_full(NULL, G_PRIORITY_DEFAULT, data, NULL, NULL);
+    return NULL;
+}
+
+static gboolean
+on_invoked(gpointer data G_GNUC_UNUSED)
+{
+    return G_SOURCE_REMOVE;
+}
+
+/* GLib's wakeup ends a wait without end: another thread has something for the context. */
+static void
+test_woken_up(void)
+{
+    g_autoptr(VpLoop) loop = new_loop();
+    VpPipe self;
+    GThread *thread = NULL;
+
+    pipe_open(&self);
+    pipe_watch(&self, loop);
+    turn();
+    thread = g_thread_new("waker", wake_up, (gpointer)on_invoked);
+    g_main_context_iteration(NULL, TRUE);
+    g_thread_join(thread);
+    turn();
+    pipe_fill(&self);
+    turn();
+    g_assert_cmpuint(self.calls, ==, 1);
+    pipe_close(&self);
+}
+
+static gboolean
+stop_watching(gpointer data)
+{
+    vp_watch_set(data, 0);
+    return G_SOURCE_REMOVE;
+}
+
+/* A timer of the same turn no longer wants what has been found ready already. */
+static void
+test_set_between(void)
+{
+    g_autoptr(VpLoop) loop = new_loop();
+    GSource *timer = NULL;
+    VpPipe self;
+
+    pipe_open(&self);
+    pipe_watch(&self, loop);
+    pipe_fill(&self);
+    timer = vp_loop_timer(loop, 0, stop_watching, &self.watch);
+    g_source_set_priority(timer, G_PRIORITY_DEFAULT);
+    turn();
+    g_assert_cmpuint(self.calls, <=, 1);
+    self.calls = 0;
+    pipe_fill(&self);
+    turn();
+    g_assert_cmpuint(self.calls, ==, 0);
+    vp_loop_cancel(&timer);
+    pipe_close(&self);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -389,5 +498,8 @@ main(int argc, char **argv)
     g_test_add_func("/base/loop/cancelled-timer", test_cancelled_timer);
     g_test_add_func("/base/loop/timer-under-load", test_timer_under_load);
     g_test_add_func("/base/loop/own-context", test_own_context);
+    g_test_add_func("/base/loop/beside-another-descriptor", test_beside_another_descriptor);
+    g_test_add_func("/base/loop/woken-up", test_woken_up);
+    g_test_add_func("/base/loop/set-between", test_set_between);
     return g_test_run();
 }
