@@ -59,6 +59,18 @@ vp_qmp_command_new(VpQmpRole role, const char *text)
     return command;
 }
 
+VpQmpCommand *
+vp_qmp_command_new_raw(const char *bytes, gsize size)
+{
+    VpQmpCommand *command = new_command(VP_QMP_ROLE_USER, false);
+
+    command->raw = true;
+    command->text = g_string_sized_new(size + 1);
+    g_string_append_len(command->text, bytes, size);
+    g_string_append_c(command->text, '\n');
+    return command;
+}
+
 /* Takes over the descriptors; false when there are more than are possible, here or in QEMU. */
 static bool
 keep_fds(VpQmpCommand *command, const int *fds, guint n_fds)

@@ -31,6 +31,8 @@ typedef struct VpQmpCommand {
     bool tagged;         /* was sent with one, @id */
     bool oob_wanted;     /* goes out of band where the session can do that */
     bool claims_fd;      /* getfd or add-fd: takes one descriptor if it succeeds */
+    bool raw;            /* is none of JSON: nobody knows how many answers there will be, and what
+                          * answers there are collect in @text */
     VpQmpRole role;
     char *client_id;     /* the "id" it came with, JSON text, NULL for none */
     gsize client_id_size;
@@ -44,6 +46,9 @@ typedef struct VpQmpCommand {
  * TOO_MANY_FDS. @fds are duplicated. */
 VpQmpVerdict vp_qmp_command_parse(const char *json, gsize size, const int *fds, guint n_fds,
                                   VpQmpCommand **ret_command, char **ret_message);
+
+/* What QEMU is to refuse itself: any bytes. */
+VpQmpCommand *vp_qmp_command_new_raw(const char *bytes, gsize size);
 
 /* One of our own. @text: JSON object without its opening bracket. */
 VpQmpCommand *vp_qmp_command_new(VpQmpRole role, const char *text);

@@ -35,6 +35,9 @@
  * A fence is a command that is not sent. A queue with one at its head is in no list of turns, nor
  * is one whose fence has been reached (@held); so what has to wait simply is nobody's turn.
  *
+ * Raw bytes, which QEMU refuses in a number of answers that only QEMU knows, are exclusive too. A
+ * probe goes right behind them; what comes before its answer is theirs.
+ *
  * Reentrancy. Users are called in two places only, deliver() and vp_qmp_mux_close(), with the
  * command already taken out of its list and all state settled. So they may send, and free any
  * queue, their own too: a freed queue's commands in flight stay in the list as nobody's.
@@ -211,6 +214,13 @@ begin_object(VpQmpMux *mux, VpQmpCommand *command, VpQmpBand band, char *head, g
     return snprintf(head, size, "{\"id\":%u%s", command->id, empty ? "" : ",");
 }
 
+/* Whether it has the monitor for itself. */
+static bool
+is_exclusive(const VpQmpCommand *command)
+{
+    return command->n_fds > 0 || command->raw;
+}
+
 static void
 transmit(VpQmpMux *mux, VpQmpCommand *command, VpQmpBand band)
 {
@@ -230,7 +240,12 @@ transmit(VpQmpMux *mux, VpQmpCommand *command, VpQmpBand band)
     mux->stats->commands += command->role == VP_QMP_ROLE_USER;
     vp_qmp_channel_send(mux->channel, parts, G_N_ELEMENTS(parts), g_steal_pointer(&command->fds),
                         command->n_fds);
-    g_string_free(g_steal_pointer(&command->text), TRUE);
+    if (command->raw) {
+        g_string_truncate(command->text, 0);
+        transmit(mux, vp_qmp_command_new(VP_QMP_ROLE_PROBE, own_texts[VP_QMP_ROLE_PROBE]), band);
+    } else {
+        g_string_free(g_steal_pointer(&command->text), TRUE);
+    }
 }
 
 /* The command at the head of the line; NULL when nothing waits in this band. */
@@ -250,7 +265,7 @@ may_go(const VpQmpMux *mux, VpQmpBand band)
     guint in_band = mux->in_flight[VP_QMP_IN_BAND].length;
     guint out_of_band = mux->in_flight[VP_QMP_OUT_OF_BAND].length;
     const VpQmpCommand *first = peek(mux, VP_QMP_IN_BAND);
-    bool needs_all = first && first->n_fds > 0;
+    bool needs_all = first && is_exclusive(first);
 
     if (!peek(mux, band))
         return false;
@@ -272,7 +287,7 @@ send_next(VpQmpMux *mux)
         if (!may_go(mux, order[i]))
             continue;
         command = dequeue(g_queue_peek_head(&mux->turns[order[i]]), order[i]);
-        if (command->n_fds > 0) {
+        if (is_exclusive(command)) {
             mux->exclusive = true;
             mux->probes = 0;
         }
@@ -377,28 +392,81 @@ answer(const VpQmpCommand *command, const VpQmpEnvelope *envelope, char *message
     command->func(VP_QMP_REPLIED, message, size, command->data);
 }
 
+static void
+take_out(VpQmpMux *mux, VpQmpCommand *command, VpQmpBand band)
+{
+    g_queue_unlink(&mux->in_flight[band], &command->link);
+    count(mux, band, -1);
+    if (command->queue && band == VP_QMP_IN_BAND && --command->queue->in_flight == 0)
+        reach_fence(command->queue);
+}
+
+/* Raw bytes are with QEMU, and the probe that follows them has not been answered. */
+static VpQmpCommand *
+raw_in_flight(VpQmpMux *mux)
+{
+    VpQmpCommand *command = g_queue_peek_head(&mux->in_flight[VP_QMP_IN_BAND]);
+
+    return command && command->raw ? command : NULL;
+}
+
+/* Whether the message answers @raw, and not the probe behind it. */
+static bool
+is_of_raw(const VpQmpCommand *raw, const VpQmpEnvelope *envelope)
+{
+    const VpQmpCommand *probe = raw->link.next->data;
+
+    return vp_qmp_envelope_own_id(envelope) != (int)probe->id;
+}
+
+static void
+collect(VpQmpCommand *raw, const char *message, gsize size)
+{
+    if (!raw->func || raw->text->len + size > VP_QMP_MESSAGE_MAX)
+        return;
+    if (raw->text->len > 0)
+        g_string_append(raw->text, "\r\n");
+    g_string_append_len(raw->text, message, size);
+}
+
+/* The probe behind @raw, which is freed, has been answered. */
+static void
+answer_raw(VpQmpCommand *raw)
+{
+    g_autoptr(VpQmpCommand) command = raw;
+
+    if (command->func)
+        command->func(VP_QMP_REPLIED, command->text->str, command->text->len, command->data);
+}
+
 VpQmpDelivery
 vp_qmp_mux_deliver(VpQmpMux *mux, const VpQmpEnvelope *envelope, char *message, gsize size)
 {
     VpQmpBand band = VP_QMP_IN_BAND;
-    VpQmpCommand *found = find(mux, envelope, &band);
+    VpQmpCommand *raw = raw_in_flight(mux), *found = NULL;
     g_autoptr(VpQmpCommand) command = NULL;
 
+    if (raw && is_of_raw(raw, envelope)) {
+        collect(raw, message, size);
+        return VP_QMP_DELIVERED;
+    }
+    if (raw)
+        take_out(mux, raw, VP_QMP_IN_BAND);
+    found = find(mux, envelope, &band);
     if (!found)
         return VP_QMP_STRAY;
     if (band == VP_QMP_IN_BAND && overtakes(found))
         return VP_QMP_OUT_OF_STEP;
     command = found;
-    g_queue_unlink(&mux->in_flight[band], &command->link);
-    count(mux, band, -1);
-    if (command->queue && band == VP_QMP_IN_BAND && --command->queue->in_flight == 0)
-        reach_fence(command->queue);
+    take_out(mux, command, band);
     if (command->role == VP_QMP_ROLE_USER)
         vp_qmp_stats_add_latency(mux->stats, g_get_monotonic_time() - command->sent);
     if (command->n_fds > 0 || command->role != VP_QMP_ROLE_USER)
         settle(mux, command, envelope->kind);
     vp_qmp_mux_pump(mux); /* QEMU shall not wait for what the user does now */
     answer(command, envelope, message, size);
+    if (raw)
+        answer_raw(raw);
     return VP_QMP_DELIVERED;
 }
 
@@ -526,6 +594,15 @@ admit(const VpQmpQueue *queue, gsize size)
     return VP_QMP_ACCEPTED;
 }
 
+static void
+accept_command(VpQmpQueue *queue, VpQmpCommand *command, VpQmpReplyFunc func, gpointer data)
+{
+    command->func = func;
+    command->data = data;
+    enqueue(queue, command);
+    vp_qmp_mux_pump(queue->mux);
+}
+
 VpQmpVerdict
 vp_qmp_queue_send(VpQmpQueue *queue, const char *json, gsize size, const int *fds, guint nfds,
                   VpQmpReplyFunc func, gpointer data, char **ret_message)
@@ -533,16 +610,22 @@ vp_qmp_queue_send(VpQmpQueue *queue, const char *json, gsize size, const int *fd
     VpQmpCommand *command = NULL;
     VpQmpVerdict verdict = admit(queue, size);
 
-    if (verdict != VP_QMP_ACCEPTED)
-        return verdict;
-    verdict = vp_qmp_command_parse(json, size, fds, nfds, &command, ret_message);
-    if (verdict != VP_QMP_ACCEPTED)
-        return verdict;
-    command->func = func;
-    command->data = data;
-    enqueue(queue, command);
-    vp_qmp_mux_pump(queue->mux);
-    return VP_QMP_ACCEPTED;
+    if (verdict == VP_QMP_ACCEPTED)
+        verdict = vp_qmp_command_parse(json, size, fds, nfds, &command, ret_message);
+    if (verdict == VP_QMP_ACCEPTED)
+        accept_command(queue, command, func, data);
+    return verdict;
+}
+
+VpQmpVerdict
+vp_qmp_queue_send_raw(VpQmpQueue *queue, const char *bytes, gsize size, VpQmpReplyFunc func,
+                      gpointer data)
+{
+    VpQmpVerdict verdict = admit(queue, size);
+
+    if (verdict == VP_QMP_ACCEPTED)
+        accept_command(queue, vp_qmp_command_new_raw(bytes, size), func, data);
+    return verdict;
 }
 
 VpQmpVerdict

@@ -156,3 +156,12 @@ VpQmpVerdict vp_qmp_queue_fence(VpQmpQueue *queue, VpQmpReplyFunc func, gpointer
 /* The end of the wait. Nothing happens when no fence has been reached, or the session was lost
  * since. */
 void vp_qmp_queue_release(VpQmpQueue *queue);
+
+/*
+ * Sends bytes that are no JSON, for who wants QEMU's own answer to them. @bytes must end where
+ * QEMU's parser stops to wait for more, else QEMU goes on with the next command in the middle of
+ * them. ACCEPTED, NOT_READY or QUEUE_FULL. They have the monitor for themselves, and whatever QEMU
+ * answers is theirs: @reply is all of it, CR LF between the answers, "" if there was none.
+ */
+VpQmpVerdict vp_qmp_queue_send_raw(VpQmpQueue *queue, const char *bytes, gsize size,
+                                   VpQmpReplyFunc func, gpointer data);
