@@ -137,6 +137,18 @@
  * of the domain; a thousand snapshots with their parents take less. */
 #define VP_ADDED_KEPT_MAX (256u * 1024)
 
+/* --- Snapshots ----------------------------------------------------------- */
+
+/* Snapshots in all images of a domain together: each is held against all others. qcow2 itself
+ * allows 65536 in one image, of which QEMU would need minutes to write the table. */
+#define VP_SNAPSHOTS_MAX 4096u
+
+/* Snapshots whose parents are remembered, about 90 bytes each in the domain's definition. */
+#define VP_LINEAGE_MAX 1024u
+
+/* Bytes of a snapshot's name: QEMU cuts off what is longer without a word. */
+#define VP_SNAPSHOT_NAME_MAX 255u
+
 /* --- XML ----------------------------------------------------------------- */
 
 /* Element nesting; libxml2's own default (xmlParserMaxDepth). */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "added/snapshot_list.h"
+
+/* Which snapshot descends from which, as far as that is known. Kept as one JSON text. */
+typedef struct VpLineage VpLineage;
+
+/* @text: NULL if nothing has been kept yet. A text that is none of ours counts as lost: all that
+ * is there already has an unknown parent. */
+VpLineage *vp_lineage_parse(const char *text);
+void vp_lineage_free(VpLineage *lineage);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpLineage, vp_lineage_free)
+
+/* To be kept. At most VP_LINEAGE_MAX snapshots: those go first that @snapshots has not, then the
+ * oldest. */
+char *vp_lineage_to_text(VpLineage *lineage, const VpSnapshots *snapshots);
+
+/*
+ * Takes in what others have saved since; to be called before anything else is asked of @lineage.
+ * @seen: what stands for the guest not having been stopped: as long as it is the same text as at
+ * the last vp_lineage_saved() or vp_lineage_loaded(), nobody can have loaded anything.
+ */
+void vp_lineage_adopt(VpLineage *lineage, const VpSnapshots *snapshots, const char *seen);
+
+/* The snapshot with @key was saved (loaded), by us. @resumed_ns: since when the guest goes on, in
+ * nanoseconds since 1970. @undisturbed: nobody can have loaded another between
+ * vp_lineage_adopt() and the save. */
+void vp_lineage_saved(VpLineage *lineage, const VpSnapshotKey *key, bool undisturbed,
+                      gint64 resumed_ns, const char *seen);
+void vp_lineage_loaded(VpLineage *lineage, const VpSnapshotKey *key, gint64 resumed_ns,
+                       const char *seen);
+
+/* It is gone; its children become its parent's. */
+void vp_lineage_deleted(VpLineage *lineage, const char *uuid);
+
+/* Sets parent and current of each in @snapshots; current only if it is certain. */
+void vp_lineage_fill(const VpLineage *lineage, VpSnapshots *snapshots);
