@@ -12,16 +12,21 @@
 /* One command of virtpass: a row in virtpass.c's table, a file of its own. */
 typedef struct VpCommand {
     const char *name;
-    const char *arguments;      /* for the usage line: "DOMAIN" */
+    const char *arguments;      /* for the usage line: "DOMAIN [NAME]" */
     const char *summary;        /* one line */
     const GOptionEntry *options;
-    int n_arguments;            /* how many words follow the options */
-    /* @conn is open; @arguments has n_arguments words. The exit status. */
-    int (*run)(virConnectPtr conn, char **arguments);
+    int min_arguments;          /* how many words follow the options */
+    int max_arguments;
+    /* @arguments: so many words, NULL-terminated. The exit status. */
+    int (*run)(char **arguments);
 } VpCommand;
 
 extern const VpCommand vp_command_ping;
 extern const VpCommand vp_command_sessions;
+
+/* The connection that -c names, opened when it is first asked for and closed at the end. NULL: an
+ * error has been printed. */
+virConnectPtr vp_connect(void);
 
 /* Prints "error: ..." with libvirt's last error behind @what. VP_EXIT_FAILED. */
 int vp_fail_libvirt(const char *format, ...) G_GNUC_PRINTF(1, 2);
@@ -29,5 +34,5 @@ int vp_fail_libvirt(const char *format, ...) G_GNUC_PRINTF(1, 2);
 typedef virDomain VpDomainRef;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpDomainRef, virDomainFree)
 
-/* The domain by name, or by uuid. NULL: an error has been printed. */
-virDomainPtr vp_find_domain(virConnectPtr conn, const char *name);
+/* The domain by name, or by uuid, on vp_connect(). NULL: an error has been printed. */
+virDomainPtr vp_find_domain(const char *name);

@@ -83,7 +83,7 @@ ping(virDomainPtr domain)
 }
 
 static int
-run(virConnectPtr conn, char **arguments)
+run(char **arguments)
 {
     g_autoptr(VpDomainRef) domain = NULL;
 
@@ -91,7 +91,7 @@ run(virConnectPtr conn, char **arguments)
         fputs("error: --count needs a number from 1 up\n", stderr);
         return VP_EXIT_USAGE;
     }
-    domain = vp_find_domain(conn, arguments[0]);
+    domain = vp_find_domain(arguments[0]);
     return domain ? ping(domain) : VP_EXIT_FAILED;
 }
 
@@ -100,6 +100,7 @@ const VpCommand vp_command_ping = {
     .arguments = "DOMAIN",
     .summary = "See whether a domain's QEMU answers, and how fast",
     .options = options,
-    .n_arguments = 1,
+    .min_arguments = 1,
+    .max_arguments = 1,
     .run = run,
 };

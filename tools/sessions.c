@@ -138,13 +138,17 @@ print_answer(VpJsonSlice object, int *printed)
 }
 
 static int
-run(virConnectPtr conn, char **arguments G_GNUC_UNUSED)
+run(char **arguments G_GNUC_UNUSED)
 {
+    virConnectPtr conn = vp_connect();
     virDomainPtr *domains = NULL;
-    int n = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
     int status = VP_EXIT_OK;
     int printed = 0;
+    int n = 0;
 
+    if (!conn)
+        return VP_EXIT_FAILED;
+    n = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
     if (n < 0)
         return vp_fail_libvirt("cannot list domains");
     if (json)

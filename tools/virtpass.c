@@ -23,6 +23,7 @@ static const VpCommand *const commands[] = {
 
 static char *uri;
 static gboolean version;
+static virConnectPtr connection;
 
 static const GOptionEntry common_options[] = {
     { "connect", 'c', 0, G_OPTION_ARG_STRING, &uri,
@@ -46,10 +47,13 @@ vp_fail_libvirt(const char *format, ...)
 }
 
 virDomainPtr
-vp_find_domain(virConnectPtr conn, const char *name)
+vp_find_domain(const char *name)
 {
-    virDomainPtr domain = virDomainLookupByName(conn, name);
+    virConnectPtr conn = vp_connect();
+    virDomainPtr domain = conn ? virDomainLookupByName(conn, name) : NULL;
 
+    if (!conn)
+        return NULL;
     if (!domain)
         domain = virDomainLookupByUUIDString(conn, name);
     if (!domain)
@@ -139,20 +143,27 @@ ignore_libvirt_error(void *data G_GNUC_UNUSED, virErrorPtr error G_GNUC_UNUSED)
     /* libvirt would print each error by itself; we say it once, with what was tried. */
 }
 
-static int
-run_command(const VpCommand *command, char **arguments)
+virConnectPtr
+vp_connect(void)
 {
-    virConnectPtr conn = NULL;
-    int status = VP_EXIT_FAILED;
-
+    if (connection)
+        return connection;
     if (!uri)
         uri = default_uri();
     virSetErrorFunc(NULL, ignore_libvirt_error);
-    conn = virConnectOpen(uri);
-    if (!conn)
-        return vp_fail_libvirt("cannot connect to '%s'", uri);
-    status = command->run(conn, arguments);
-    virConnectClose(conn);
+    connection = virConnectOpen(uri);
+    if (!connection)
+        vp_fail_libvirt("cannot connect to '%s'", uri);
+    return connection;
+}
+
+static int
+run_command(const VpCommand *command, char **arguments)
+{
+    int status = command->run(arguments);
+
+    if (connection)
+        virConnectClose(connection);
     return status;
 }
 
@@ -177,7 +188,7 @@ main(int argc, char **argv)
         message = g_strdup_printf("there is no command '%s'", word);
         return usage_error(message);
     }
-    if (argc - 2 != command->n_arguments) {
+    if (argc - 2 < command->min_arguments || argc - 2 > command->max_arguments) {
         message = g_strdup_printf("usage: virtpass %s %s", command->name, command->arguments ?: "");
         return usage_error(message);
     }
