@@ -32,13 +32,22 @@ check_limits(const char *const *words, GError **error)
     gsize n = 0, bytes = 0;
 
     for (; words[n]; n++) {
+        gsize size = strlen(words[n]) + 1;
+
+        if (size > VP_ARGV_WORD_MAX) {
+            g_set_error(error, VP_ERROR, VP_ERROR_LIMIT,
+                        "a word of the command line has %" G_GSIZE_FORMAT " bytes, more than the "
+                        "%u that can be (VP_ARGV_WORD_MAX): %.40s...", size, VP_ARGV_WORD_MAX,
+                        words[n]);
+            return false;
+        }
         if (n == VP_ARGV_WORDS_MAX) {
             g_set_error(error, VP_ERROR, VP_ERROR_LIMIT,
                         "the command line has more than %u words (VP_ARGV_WORDS_MAX)",
                         VP_ARGV_WORDS_MAX);
             return false;
         }
-        bytes += strlen(words[n]) + 1;
+        bytes += size;
     }
     if (bytes <= VP_ARGV_BYTES_MAX)
         return true;

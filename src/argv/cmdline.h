@@ -25,8 +25,8 @@ typedef struct VpCmdline {
 } VpCmdline;
 
 /* @words: NULL-terminated, words[0] is the program. NULL and @error: there is no program, an option
- * that needs a value is the last word (VP_ERROR_FAILED), or one of the limits VP_ARGV_WORDS_MAX and
- * VP_ARGV_BYTES_MAX is passed (VP_ERROR_LIMIT). */
+ * that needs a value is the last word (VP_ERROR_FAILED), or one of the limits VP_ARGV_WORDS_MAX,
+ * VP_ARGV_WORD_MAX, VP_ARGV_BYTES_MAX is passed (VP_ERROR_LIMIT). */
 VpCmdline *vp_cmdline_parse(const char *const *words, GError **error);
 
 /* The words, NULL-terminated; g_strfreev(). */

@@ -165,16 +165,32 @@ test_words_limit(void)
 }
 
 static void
-test_bytes_limit(void)
+test_word_limit(void)
 {
-    /* "qemu" and "-append" with their NULs, and the NUL of the last. */
-    g_autofree char *fits = g_strnfill(VP_ARGV_BYTES_MAX - 5 - 8 - 1, 'x');
+    g_autofree char *fits = g_strnfill(VP_ARGV_WORD_MAX - 1, 'x');
     g_autofree char *over = g_strconcat(fits, "x", NULL);
     const char *words[] = { "qemu", "-append", fits, NULL };
     g_autoptr(GError) error = NULL;
 
     assert_same_words(words);
     words[2] = over;
+    g_assert_null(vp_cmdline_parse(words, &error));
+    g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
+    g_assert_nonnull(strstr(error->message, "VP_ARGV_WORD_MAX"));
+}
+
+static void
+test_bytes_limit(void)
+{
+    g_autofree char *longest = g_strnfill(VP_ARGV_WORD_MAX - 1, 'x');
+    const char *words[VP_ARGV_BYTES_MAX / VP_ARGV_WORD_MAX + 2] = { "a" }; /* the rest are NULL */
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 1; i < VP_ARGV_BYTES_MAX / VP_ARGV_WORD_MAX; i++)
+        words[i] = longest;
+    words[VP_ARGV_BYTES_MAX / VP_ARGV_WORD_MAX] = longest + 2; /* "a" with its NUL has 2 bytes */
+    assert_same_words(words);
+    words[VP_ARGV_BYTES_MAX / VP_ARGV_WORD_MAX] = longest + 1;
     g_assert_null(vp_cmdline_parse(words, &error));
     g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
     g_assert_nonnull(strstr(error->message, "VP_ARGV_BYTES_MAX"));
@@ -212,6 +228,7 @@ main(int argc, char **argv)
     g_test_add_func("/argv/cmdline/missing-value", test_missing_value);
     g_test_add_func("/argv/cmdline/no-program", test_no_program);
     g_test_add_func("/argv/cmdline/words-limit", test_words_limit);
+    g_test_add_func("/argv/cmdline/word-limit", test_word_limit);
     g_test_add_func("/argv/cmdline/bytes-limit", test_bytes_limit);
     g_test_add_func("/argv/cmdline/new-option", test_new_option);
     return g_test_run();

@@ -167,6 +167,13 @@
 /* Its words, the program's name included. A guest with a thousand devices has some 5000. */
 #define VP_ARGV_WORDS_MAX 65536u
 
-/* Their bytes, the NUL of each included: what Linux lets a program start with under the usual stack
- * of 8 MiB (ARG_MAX). */
+/* Bytes of one word, its NUL included: what Linux takes (MAX_ARG_STRLEN). */
+#define VP_ARGV_WORD_MAX (128u * 1024)
+
+/* Bytes of all words, the NUL of each included: what Linux lets a program start with under the
+ * usual stack of 8 MiB (ARG_MAX). */
 #define VP_ARGV_BYTES_MAX (2u * 1024 * 1024)
+
+/* Bytes of a dotted key in a JSON value. QEMU's names have less than 40, and a chain of images
+ * nests "backing." as often as it is long. */
+#define VP_ARGV_KEY_MAX 2048u
