@@ -22,11 +22,16 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # An option in running text: not a part of a longer word.
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*[a-z])")
 
-# What is installed, below the prefix.
+# What is installed, below the prefix. LIBDIR is where meson found libraries to be.
 INSTALLED = {
+    "LIBDIR/libvirt-qemu-passthrough.so",
+    "LIBDIR/libvirt-qemu-passthrough.so.0",
+    "LIBDIR/libvirt-qemu-passthrough.so.VERSION",
+    "LIBDIR/pkgconfig/libvirt-qemu-passthrough.pc",
     "bin/virtpass",
     "etc/apparmor.d/abstractions/libvirt-qemu.d/virtpassd",
     "etc/virtpassd/virtpassd.conf",
+    "include/libvirt-qemu-passthrough.h",
     "lib/systemd/system/virtpassd-ro.socket",
     "lib/systemd/system/virtpassd.service",
     "lib/systemd/system/virtpassd.socket",
@@ -201,6 +206,10 @@ class Installation(unittest.TestCase):
     def test_each_file_is_where_a_distribution_looks_for_it(self):
         build = pathlib.Path(program("VIRTPASSD")).resolve().parents[2]
         plan = json.loads(introspect(build, "--installed"))
-        prefix = next(option["value"] for option in json.loads(introspect(build, "--buildoptions"))
-                      if option["name"] == "prefix")
-        self.assertEqual({os.path.relpath(path, prefix) for path in plan.values()}, INSTALLED)
+        option = {option["name"]: option["value"]
+                  for option in json.loads(introspect(build, "--buildoptions"))}
+        version = json.loads(introspect(build, "--projectinfo"))["version"]
+        expected = {path.replace("LIBDIR", option["libdir"]).replace("VERSION", version)
+                    for path in INSTALLED}
+        self.assertEqual({os.path.relpath(path, option["prefix"]) for path in plan.values()},
+                         expected)

@@ -26,7 +26,7 @@ MAY_INCLUDE = {
     "src/probe": ["base", "json", "plan", "qmp"],
     "src/added": ["base", "json", "qmp", "probe"],
     "src/emulator": ["base", "json", "plan", "argv"],
-    "src/client": [],
+    "src/client": ["base", "json"],
     "src/qemu_passthrough": ["base", "remote", "json", "plan", "rpc", "qmp", "xml", "argv", "probe",
                              "added"],
     "tools": ["base", "json", "plan", "xml", "argv", "probe", "client"],
