@@ -8,7 +8,7 @@
  * arguments are those of qemu-options.hx from 7.2 to 11.1, for all targets (each binary knows all
  * of them and refuses those of other targets), options that were removed meanwhile included. The
  * syntaxes are what system/vl.c does with the argument; where releases differ the table has the
- * one that reads what both write. tests/daemon/options.py holds the table against the QEMU that
+ * one that reads what both write. tests/argv/options.py holds the table against the QEMU that
  * is installed.
  *
  * -netdev is QemuOpts or, for the types "stream" and "dgram", keyval; the keys of these have dots

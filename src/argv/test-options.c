@@ -2,7 +2,7 @@
 
 /*
  * The table of options: its order, which the search relies on, and rows that stand for the kinds
- * of option there are. tests/daemon/options.py compares it with a real QEMU.
+ * of option there are. tests/argv/options.py compares it with a real QEMU.
  */
 
 #include "argv/options.h"
