@@ -20,6 +20,17 @@ typedef struct VpCompiled {
 void vp_compiled_clear(VpCompiled *compiled);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpCompiled, vp_compiled_clear)
 
-/* @types: NULL when nothing can be known of the binary; then only what needs no types compiles.
- * Errors name the element and line: VP_ERROR_XML (wrong), _UNSUPPORTED (cannot be carried). */
+/*
+ * @types: NULL when nothing can be known of the binary; then only what needs no types compiles.
+ * Errors name the element and line: VP_ERROR_XML (wrong), _UNSUPPORTED (cannot be carried), _LIMIT.
+ */
 bool vp_compile(const VpPlan *wishes, const VpTypeSource *types, VpCompiled *ret, GError **error);
+
+/*
+ * libvirt writes the author's words behind its own devices, but for some: vsock, shmem and panic
+ * devices come after them. An added device without an address would take one of theirs. For a
+ * domain that has such devices, this leaves added devices from the first without an address on to
+ * the shim, which puts them at the very end. (vp_compile() itself does so when there is work for
+ * the shim anyway.) @emulator: of the wishes.
+ */
+void vp_compiled_defer_devices(VpCompiled *compiled, const char *emulator);

@@ -177,3 +177,31 @@
 /* Bytes of a dotted key in a JSON value. QEMU's names have less than 40, and a chain of images
  * nests "backing." as often as it is long. */
 #define VP_ARGV_KEY_MAX 2048u
+
+/* One word of it, its NUL not counted: the longest that Linux passes to a program
+ * (MAX_ARG_STRLEN). */
+#define VP_WORD_MAX (128u * 1024 - 1)
+
+/* --- Regular expressions of authors -------------------------------------- */
+
+/* One expression. PCRE itself ends at 64 KiB compiled. */
+#define VP_REGEX_MAX 4096u
+
+/* What one is tried on. Some take time that is quadratic in it (90 ms at this size) without
+ * a step that VP_REGEX_STEPS_MAX counts; libvirt's own values end at about 2 KiB. */
+#define VP_REGEX_SUBJECT_MAX 8192u
+
+/* Steps of one run, as PCRE counts them (match limit): some 5 ms. Written as a plain number,
+ * for it becomes part of a pattern. */
+#define VP_REGEX_STEPS_MAX 100000
+
+/* Runs for one domain: 20 alters on 1000 devices. */
+#define VP_REGEX_RUNS_MAX 20000u
+
+/* --- QEMU's configuration file ------------------------------------------- */
+
+/* Group, id and key: QEMU reads them into 64 bytes and drops the rest. */
+#define VP_CONFIG_NAME_MAX 63u
+
+/* A line without its end: QEMU reads it into 1024 bytes and takes the rest for the next. */
+#define VP_CONFIG_LINE_MAX 1023u

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "argv/cmdline.h"
+#include "plan/plan.h"
+
+/*
+ * Whether an option of @touched (a set of VpOption) has the id or the explicit address of another
+ * one; false and @error name both. QEMU would refuse such a command line too, but names one of the
+ * two only.
+ */
+bool vp_check_clashes(const VpCmdline *cmdline, GHashTable *touched, GError **error);
+
+/* The same for a group of the configuration file, and its id only. */
+bool vp_check_group_clash(const VpCmdline *cmdline, const VpGroup *group, GError **error);

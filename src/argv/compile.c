@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What of the author's wishes stock libvirt can carry by itself, and what the shim has to do.
+ *
+ * Least machinery: words are only words, and a domain that has nothing else needs no shim. What is
+ * wrong is found here, when the domain is defined, as far as it can be seen without a command line;
+ * so each step is looked at the way the shim will look at it. What the shim will have to know of
+ * types is put into its plan, for it must not ask a QEMU anything when a guest starts.
+ *
+ * Words are one list, whatever elements they came from: an option may be in one <qemu:arg> and its
+ * value in the next.
+ */
+
+#include "argv/compile.h"
+
+#include "argv/config_file.h"
+#include "argv/cpudef.h"
+#include "argv/device.h"
+#include "argv/groups.h"
+#include "argv/pairs.h"
+#include "argv/prepare.h"
+#include "argv/value.h"
+#include "base/error.h"
+
+#include <string.h>
+
+/* One compilation. */
+typedef struct Compiler {
+    const VpPlan *wishes;
+    const VpTypeSource *types;
+    GPtrArray *words;   /* of char *, owned: the result */
+    GPtrArray *pending; /* of char *, borrowed: the author's words since the last group */
+    GArray *lines;      /* of guint: where each pending word stands */
+    VpPlan *shim;
+    GHashTable *known;  /* set of "OPTION KEY" whose types have been collected */
+} Compiler;
+
+void
+vp_compiled_clear(VpCompiled *compiled)
+{
+    g_clear_pointer(&compiled->words, g_strfreev);
+    g_clear_pointer(&compiled->shim, vp_plan_free);
+}
+
+static bool
+is_text_device(const VpOption *option)
+{
+    return vp_option_is_device(option)
+           && vp_value_syntax(option->row, option->value) != VP_SYNTAX_JSON;
+}
+
+static bool
+prefix_line(const char *element, guint line, GError **error)
+{
+    if (line > 0)
+        g_prefix_error(error, "<qemu:%s> in line %u: ", element, line);
+    else
+        g_prefix_error(error, "<qemu:%s>: ", element);
+    return false;
+}
+
+/* --- words -------------------------------------------------------------------- */
+
+/* Ends the list and hands it over. */
+static char **
+to_strv(GPtrArray *words)
+{
+    g_ptr_array_add(words, NULL);
+    return (char **)g_ptr_array_steal(words, NULL);
+}
+
+/* Appends the option's words to @words, of char *. */
+static bool
+add_option(const Compiler *compiler, const VpOption *option, GPtrArray *words, GError **error)
+{
+    char *value = NULL;
+
+    if (is_text_device(option)) {
+        value = vp_device_from_text(option->value, compiler->types, error);
+        if (!value)
+            return false;
+    }
+    g_ptr_array_add(words, g_strdup(option->word));
+    if (option->value)
+        g_ptr_array_add(words, value ? value : g_strdup(option->value));
+    return true;
+}
+
+/* Compiles the words that came together since the last time. */
+static bool
+flush_words(Compiler *compiler, GError **error)
+{
+    g_autoptr(GPtrArray) pending = g_steal_pointer(&compiler->pending);
+    g_autoptr(GArray) lines = g_steal_pointer(&compiler->lines);
+    g_autoptr(VpCmdline) added = NULL;
+    guint at = 0;
+
+    compiler->pending = g_ptr_array_new();
+    compiler->lines = g_array_new(FALSE, FALSE, sizeof(guint));
+    if (pending->len == 0)
+        return true;
+    g_ptr_array_add(pending, NULL);
+    added = vp_added_parse((char *const *)pending->pdata, error);
+    if (!added)
+        return prefix_line("arg", g_array_index(lines, guint, lines->len - 1), error);
+    for (guint i = 0; i < added->options->len; i++) {
+        const VpOption *option = added->options->pdata[i];
+
+        if (!add_option(compiler, option, compiler->words, error))
+            return prefix_line("arg", g_array_index(lines, guint, at), error);
+        at += option->value ? 2 : 1;
+    }
+    return true;
+}
+
+static bool
+compile_words(Compiler *compiler, const VpWords *words, GError **error)
+{
+    for (char **word = words->words; *word; word++) {
+        g_ptr_array_add(compiler->pending, *word);
+        g_array_append_val(compiler->lines, words->line);
+    }
+    return true;
+}
+
+/* --- groups ------------------------------------------------------------------- */
+
+static bool
+compile_device(Compiler *compiler, const VpGroup *group, GError **error)
+{
+    char *json = NULL;
+
+    if (!flush_words(compiler, error))
+        return false;
+    json = vp_device_from_group(group, compiler->types, error);
+    if (!json)
+        return prefix_line(group->name, group->line, error);
+    g_ptr_array_add(compiler->words, g_strdup("-device"));
+    g_ptr_array_add(compiler->words, json);
+    return true;
+}
+
+static bool
+compile_cpudef(Compiler *compiler, const VpGroup *group, GError **error)
+{
+    if (!flush_words(compiler, error))
+        return false;
+    return vp_cpudef_append(compiler->words, group, compiler->wishes->emulator, error)
+           || prefix_line(group->name, group->line, error);
+}
+
+static bool
+compile_config(Compiler *compiler, const VpGroup *group, GError **error)
+{
+    g_autoptr(GString) scratch = g_string_new(NULL);
+    VpGroup *copy = NULL;
+
+    if (!vp_config_append_group(scratch, group, error))
+        return false;
+    copy = vp_plan_add_group(compiler->shim, group->line);
+    copy->name = g_strdup(group->name);
+    copy->id = g_strdup(group->id);
+    for (guint i = 0; i < group->keys->len; i++)
+        vp_group_add(copy, group->keys->pdata[i], group->values->pdata[i]);
+    return true;
+}
+
+static bool
+compile_group(Compiler *compiler, const VpGroup *group, GError **error)
+{
+    VpGroupWay way = vp_group_way(group->name);
+
+    if (way == VP_GROUP_DEVICE)
+        return compile_device(compiler, group, error);
+    if (way == VP_GROUP_CPUDEF)
+        return compile_cpudef(compiler, group, error);
+    return compile_config(compiler, group, error);
+}
+
+/* --- alters ------------------------------------------------------------------- */
+
+/* What there is to know of the key's type, once for each option and key. */
+static bool
+collect_type(Compiler *compiler, const VpOptionRow *row, const char *key, GError **error)
+{
+    g_autofree char *name = g_strdup_printf("%s %s", row->name, key);
+
+    if (!compiler->types) {
+        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED,
+                    "modify: the type of '%s' is not known without the domain's QEMU; say it with "
+                    "type=''", key);
+        return false;
+    }
+    if (g_hash_table_add(compiler->known, g_steal_pointer(&name)))
+        compiler->types->collect(compiler->types, row->name, key, compiler->shim->types);
+    return true;
+}
+
+static bool
+collect_types(Compiler *compiler, const VpOptionRow *row, const VpAction *action, GError **error)
+{
+    g_autoptr(GArray) pairs = vp_pairs_split(action->text);
+
+    if (!row->json || action->type != VP_TYPE_UNKNOWN)
+        return true;
+    for (guint i = 0; i < pairs->len; i++) {
+        if (!collect_type(compiler, row, g_array_index(pairs, VpPair, i).key, error))
+            return false;
+    }
+    return true;
+}
+
+/* The words of an `extra`, devices as JSON; NULL and @error. */
+static char **
+compile_extra(const Compiler *compiler, const VpCmdline *extra, GError **error)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < extra->options->len; i++) {
+        if (add_option(compiler, extra->options->pdata[i], words, error))
+            continue;
+        g_prefix_error(error, "extra: ");
+        return NULL;
+    }
+    return to_strv(words);
+}
+
+static VpAction *
+copy_action(VpAlter *alter, const VpAction *action)
+{
+    VpAction *copy = vp_alter_add(alter, action->kind);
+
+    copy->key = g_strdup(action->key);
+    copy->regex = g_strdup(action->regex);
+    copy->text = g_strdup(action->text);
+    copy->type = action->type;
+    copy->before = action->before;
+    return copy;
+}
+
+static bool
+compile_actions(Compiler *compiler, const VpPrepared *prepared, VpAlter *copy, GError **error)
+{
+    const GPtrArray *actions = prepared->alter->actions;
+    const VpOptionRow *row = prepared->row;
+
+    for (guint i = 0; i < actions->len; i++) {
+        const VpAction *action = actions->pdata[i];
+        VpAction *copied = copy_action(copy, action);
+
+        if (action->kind == VP_ACTION_RENAME)
+            row = vp_option_find(vp_option_bare_name(action->text));
+        if (action->kind == VP_ACTION_MODIFY && !collect_types(compiler, row, action, error))
+            return false;
+        if (action->kind != VP_ACTION_EXTRA)
+            continue;
+        copied->words = compile_extra(compiler, prepared->extras->pdata[i], error);
+        if (!copied->words)
+            return false;
+    }
+    return true;
+}
+
+static bool
+compile_alter(Compiler *compiler, const VpAlter *alter, GError **error)
+{
+    g_autoptr(VpPrepared) prepared = vp_prepared_new(alter, error);
+    g_autofree char *label = NULL;
+    VpAlter *copy = NULL;
+
+    if (!prepared)
+        return false;
+    copy = vp_plan_add_alter(compiler->shim, alter->line);
+    copy->number = alter->number;
+    copy->option = g_strdup(vp_option_bare_name(alter->option));
+    copy->occurs = alter->occurs;
+    copy->nth = alter->nth;
+    copy->required = alter->required;
+    if (compile_actions(compiler, prepared, copy, error))
+        return true;
+    label = vp_alter_label(alter);
+    g_prefix_error(error, "%s, ", label);
+    return false;
+}
+
+/* --- the whole ---------------------------------------------------------------- */
+
+static bool
+compile_step(Compiler *compiler, const VpStep *step, GError **error)
+{
+    switch (step->kind) {
+    case VP_STEP_WORDS:
+        return compile_words(compiler, step->words, error);
+    case VP_STEP_ALTER:
+        return compile_alter(compiler, step->alter, error);
+    case VP_STEP_GROUP:
+        return compile_group(compiler, step->group, error);
+    }
+    g_assert_not_reached();
+}
+
+static bool
+compile_steps(Compiler *compiler, GError **error)
+{
+    for (guint i = 0; i < compiler->wishes->steps->len; i++) {
+        if (!compile_step(compiler, compiler->wishes->steps->pdata[i], error))
+            return false;
+    }
+    return flush_words(compiler, error);
+}
+
+bool
+vp_compile(const VpPlan *wishes, const VpTypeSource *types, VpCompiled *ret, GError **error)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(VpPlan) shim = vp_plan_new();
+    Compiler compiler = { .wishes = wishes, .types = types, .words = words, .shim = shim,
+                          .known = known };
+    bool done = false;
+
+    compiler.pending = g_ptr_array_new();
+    compiler.lines = g_array_new(FALSE, FALSE, sizeof(guint));
+    done = compile_steps(&compiler, error);
+    g_ptr_array_unref(compiler.pending);
+    g_array_unref(compiler.lines);
+    if (!done)
+        return false;
+    ret->words = to_strv(words);
+    ret->shim = vp_plan_is_empty(shim) ? NULL : g_steal_pointer(&shim);
+    if (!ret->shim)
+        return true;
+    ret->shim->emulator = g_strdup(wishes->emulator);
+    vp_compiled_defer_devices(ret, wishes->emulator);
+    return true;
+}
+
+void
+vp_compiled_defer_devices(VpCompiled *compiled, const char *emulator)
+{
+    g_autoptr(VpCmdline) added = vp_added_parse(compiled->words, NULL);
+    g_autoptr(GPtrArray) now = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) later = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < added->options->len; i++) {
+        const VpOption *option = added->options->pdata[i];
+        bool defer = vp_device_has_no_address(option)
+                     || (later->len > 0 && vp_option_is_device(option));
+        GPtrArray *words = defer ? later : now;
+
+        g_ptr_array_add(words, g_strdup(option->word));
+        if (option->value)
+            g_ptr_array_add(words, g_strdup(option->value));
+    }
+    if (later->len == 0)
+        return;
+    if (!compiled->shim) {
+        compiled->shim = vp_plan_new();
+        compiled->shim->emulator = g_strdup(emulator);
+    }
+    vp_plan_add_words(compiled->shim, 0)->words = to_strv(later);
+    g_strfreev(compiled->words);
+    compiled->words = to_strv(now);
+}

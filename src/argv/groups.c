@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The groups of QEMU's configuration file: what QEMU does with each, found out with QEMU 7.2.
+ *
+ * QEMU refuses a group that it does not have. Some it reads without an effect, because what they
+ * stand for happens while their option is read from the command line; these are refused here, for
+ * nothing that an author wrote may be lost in silence.
+ */
+
+#include "argv/groups.h"
+
+#include "argv/options.h"
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* In the order of strcmp(). */
+static const struct {
+    const char *name;
+    VpGroupWay way;
+    const char *option; /* refused groups: the option that does it; NULL: of the same name */
+} groups[] = {
+    { "accel", VP_GROUP_CONFIG, NULL },
+    { "acpi", VP_GROUP_IGNORED, "acpitable" },
+    { "action", VP_GROUP_CONFIG, NULL },
+    { "add-fd", VP_GROUP_CONFIG, NULL },
+    { "boot", VP_GROUP_LACKING, "boot" },
+    { "boot-opts", VP_GROUP_CONFIG, NULL },
+    { "chardev", VP_GROUP_CONFIG, NULL },
+    { "cpudef", VP_GROUP_CPUDEF, NULL },
+    { "device", VP_GROUP_DEVICE, NULL },
+    { "drive", VP_GROUP_CONFIG, NULL },
+    { "fsdev", VP_GROUP_CONFIG, NULL },
+    { "fw_cfg", VP_GROUP_CONFIG, NULL },
+    { "global", VP_GROUP_CONFIG, NULL },
+    { "icount", VP_GROUP_CONFIG, NULL },
+    { "iscsi", VP_GROUP_CONFIG, NULL },
+    { "machine", VP_GROUP_CONFIG, NULL },
+    { "memory", VP_GROUP_CONFIG, NULL },
+    { "mon", VP_GROUP_CONFIG, NULL },
+    { "msg", VP_GROUP_IGNORED, NULL },
+    { "name", VP_GROUP_CONFIG, NULL },
+    { "net", VP_GROUP_CONFIG, NULL },
+    { "netdev", VP_GROUP_CONFIG, NULL },
+    { "nic", VP_GROUP_CONFIG, NULL },
+    { "numa", VP_GROUP_CONFIG, NULL },
+    { "object", VP_GROUP_CONFIG, NULL },
+    { "option-rom", VP_GROUP_IGNORED, NULL },
+    { "overcommit", VP_GROUP_IGNORED, NULL },
+    { "plugin", VP_GROUP_IGNORED, NULL },
+    { "rtc", VP_GROUP_CONFIG, NULL },
+    { "sandbox", VP_GROUP_CONFIG, NULL },
+    { "smbios", VP_GROUP_IGNORED, NULL },
+    { "smp-opts", VP_GROUP_CONFIG, NULL },
+    { "spice", VP_GROUP_CONFIG, NULL },
+    { "tpmdev", VP_GROUP_CONFIG, NULL },
+    { "trace", VP_GROUP_IGNORED, NULL },
+    { "virtfs", VP_GROUP_IGNORED, NULL },
+    { "vnc", VP_GROUP_CONFIG, NULL },
+};
+
+static int
+compare_names(const void *name, const void *row)
+{
+    return strcmp(name, *(const char *const *)row);
+}
+
+static gssize
+find(const char *name)
+{
+    const void *row = bsearch(name, groups, G_N_ELEMENTS(groups), sizeof(groups[0]),
+                              compare_names);
+
+    return row ? ((const char *)row - (const char *)groups) / (gssize)sizeof(groups[0]) : -1;
+}
+
+VpGroupWay
+vp_group_way(const char *name)
+{
+    gssize i = find(name);
+
+    return i >= 0 ? groups[i].way : VP_GROUP_LACKING;
+}
+
+/* The group that the option of this name fills, when it is called otherwise. */
+static const char *
+group_of_option(const char *name)
+{
+    const VpOptionRow *row = vp_option_find(name);
+
+    return row && row->group && vp_group_way(row->group) < VP_GROUP_IGNORED ? row->group : NULL;
+}
+
+void
+vp_group_refuse(const char *name, VpGroupWay way, GError **error)
+{
+    gssize i = find(name);
+    const char *option = i >= 0 && groups[i].option ? groups[i].option : name;
+    const char *group = group_of_option(name);
+
+    if (way == VP_GROUP_IGNORED)
+        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED,
+                    "QEMU reads the group '%s' of a configuration file without acting on it; use "
+                    "<qemu:arg> with -%s instead", name, option);
+    else if (group)
+        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED,
+                    "QEMU's configuration file has no group '%s'; there it is called '%s'", name,
+                    group);
+    else if (vp_option_find(option))
+        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED,
+                    "QEMU's configuration file has no group '%s'; use <qemu:arg> with -%s instead",
+                    name, option);
+    else
+        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED,
+                    "QEMU's configuration file has no group '%s'", name);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "argv/cmdline.h"
+#include "plan/plan.h"
+
+/* An alter that was looked through: what of it can be wrong without a command line is not. */
+typedef struct VpPrepared {
+    const VpAlter *alter;     /* borrowed */
+    const VpOptionRow *row;   /* of its option */
+    GPtrArray *regexes;       /* for each action its GRegex, NULL where it has none */
+    GPtrArray *extras;        /* for each action its words as a VpCmdline, NULL where it has none */
+} VpPrepared;
+
+/* NULL and @error: VP_ERROR_XML, names the alter and what is wrong with it. */
+VpPrepared *vp_prepared_new(const VpAlter *alter, GError **error);
+void vp_prepared_free(VpPrepared *prepared);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpPrepared, vp_prepared_free)
+
+/* "alter 2 (-device, line 17)" */
+char *vp_alter_label(const VpAlter *alter);
+
+/* Added words as a command line with some program or other. NULL and @error: the last of them is an
+ * option that needs a value. */
+VpCmdline *vp_added_parse(char *const *words, GError **error);
+
+/* The name without its dashes. */
+const char *vp_option_bare_name(const char *name);
+
+/* A word may not have them where an alteration makes it. */
+bool vp_has_control_characters(const char *text);

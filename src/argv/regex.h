@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/*
+ * Regular expressions of an author, matched with bounded work.
+ *
+ * A budget is shared by all expressions of one application of a plan; *runs starts at 0 and counts
+ * up to VP_REGEX_RUNS_MAX.
+ */
+
+/* NULL and @error: longer than VP_REGEX_MAX, no UTF-8, or no regular expression. */
+GRegex *vp_regex_new(const char *pattern, GError **error);
+
+/* What the author wrote, without what vp_regex_new() put in front. */
+const char *vp_regex_text(const GRegex *regex);
+
+typedef enum VpMatch {
+    VP_MATCH_NO,
+    VP_MATCH_YES,
+    VP_MATCH_FAILED, /* @error is set: a limit was passed */
+} VpMatch;
+
+/* Text that is no UTF-8 matches nothing. */
+VpMatch vp_regex_match(const GRegex *regex, const char *subject, guint *runs, GError **error);
+
+/* Whether @text is a replacement: \1 and \g<name> well written. */
+bool vp_regex_check_replacement(const char *text, GError **error);
+
+/* Every match in @subject replaced; NULL with @error, or without it when nothing matches. */
+char *vp_regex_replace(const GRegex *regex, const char *subject, const char *replacement,
+                       guint *runs, GError **error);

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Which options an alter means, and what to say when it means none.
+ *
+ * An expression without a key is tried on the value as written and then on its canonical form, so
+ * that one expression works whether libvirt wrote JSON or key=value. The words of the dedicated
+ * session are not there for alterations: they are no part of what the author sees of the domain.
+ */
+
+#include "argv/select.h"
+
+#include "argv/regex.h"
+#include "argv/value.h"
+
+#include <string.h>
+
+/* Id of the chardev that carries the dedicated session. */
+#define SESSION_ID "virtpass-qmp"
+
+/* How many candidates a message names, and of how much of each it quotes. */
+#define CANDIDATES 3
+#define BRIEF_MAX 80
+
+/* Names of options that have so many characters in common are alike. */
+#define SIMILAR_MIN 3
+
+static bool
+is_session_word(const VpOption *option)
+{
+    bool chardev = strcmp(option->row->name, "chardev") == 0;
+    g_autofree char *id = NULL;
+
+    if ((!chardev && strcmp(option->row->name, "mon") != 0) || !strstr(option->value, SESSION_ID))
+        return false;
+    id = vp_value_get(option->row, option->value, chardev ? "id" : "chardev");
+    return g_strcmp0(id, SESSION_ID) == 0;
+}
+
+static bool
+is_of_name(const VpPrepared *prepared, const VpOption *option)
+{
+    return option->row == prepared->row && !is_session_word(option);
+}
+
+static VpMatch
+match_whole(const GRegex *regex, const VpOption *option, guint *runs, GError **error)
+{
+    g_autofree char *canonical = NULL;
+    const char *written = option->value ? option->value : "";
+    VpMatch match = vp_regex_match(regex, written, runs, error);
+
+    if (match != VP_MATCH_NO || !option->value)
+        return match;
+    canonical = vp_value_canonical(option->row, option->value);
+    if (!canonical || strcmp(canonical, written) == 0)
+        return VP_MATCH_NO;
+    return vp_regex_match(regex, canonical, runs, error);
+}
+
+static VpMatch
+match_key(const GRegex *regex, const VpOption *option, const char *key, guint *runs,
+          GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (option->value)
+        text = vp_value_get(option->row, option->value, key);
+    return text ? vp_regex_match(regex, text, runs, error) : VP_MATCH_NO;
+}
+
+static VpMatch
+match_all(const VpPrepared *prepared, const VpOption *option, guint *runs, GError **error)
+{
+    VpMatch match = VP_MATCH_YES;
+
+    for (guint i = 0; match == VP_MATCH_YES && i < prepared->alter->actions->len; i++) {
+        const VpAction *action = prepared->alter->actions->pdata[i];
+        const GRegex *regex = prepared->regexes->pdata[i];
+
+        if (action->kind != VP_ACTION_MATCH)
+            continue;
+        if (action->key)
+            match = match_key(regex, option, action->key, runs, error);
+        else
+            match = match_whole(regex, option, runs, error);
+    }
+    return match;
+}
+
+/* Leaves of the options those that `occurs` names. */
+static void
+keep_occurrence(const VpAlter *alter, GPtrArray *found)
+{
+    guint at = 0;
+
+    if (alter->occurs == VP_OCCURS_ALL || found->len == 0)
+        return;
+    if (alter->occurs == VP_OCCURS_LAST)
+        at = found->len - 1;
+    else if (alter->occurs == VP_OCCURS_NTH)
+        at = alter->nth - 1;
+    if (at >= found->len) {
+        g_ptr_array_set_size(found, 0);
+        return;
+    }
+    found->pdata[0] = found->pdata[at];
+    g_ptr_array_set_size(found, 1);
+}
+
+bool
+vp_select(const VpPrepared *prepared, const VpCmdline *cmdline, guint *runs, GPtrArray *found,
+          GError **error)
+{
+    for (guint i = 0; i < cmdline->options->len; i++) {
+        VpOption *option = cmdline->options->pdata[i];
+        VpMatch match = VP_MATCH_NO;
+
+        if (!is_of_name(prepared, option))
+            continue;
+        match = match_all(prepared, option, runs, error);
+        if (match == VP_MATCH_FAILED)
+            return false;
+        if (match == VP_MATCH_YES)
+            g_ptr_array_add(found, option);
+    }
+    keep_occurrence(prepared->alter, found);
+    return true;
+}
+
+/* --- when there is none ------------------------------------------------------ */
+
+/* At most @max bytes, and no half character at the end. */
+static int
+whole_characters(const char *text, int max)
+{
+    while (max > 0 && ((guchar)text[max] & 0xc0) == 0x80)
+        max--;
+    return max;
+}
+
+char *
+vp_option_brief(const VpOption *option)
+{
+    g_autofree char *canonical = NULL;
+    const char *value = option->value;
+
+    if (value && option->row)
+        canonical = vp_value_canonical(option->row, value);
+    if (canonical)
+        value = canonical;
+    if (!value)
+        return g_strdup(option->word);
+    if (strlen(value) <= BRIEF_MAX)
+        return g_strdup_printf("%s %s", option->word, value);
+    return g_strdup_printf("%s %.*s...", option->word, whole_characters(value, BRIEF_MAX), value);
+}
+
+/* The length of the longest piece of text that both have. */
+static guint
+common_length(const char *a, const char *b)
+{
+    guint best = 0;
+
+    for (guint i = 0; a[i] && i < BRIEF_MAX; i++) {
+        for (guint j = 0; b[j] && j < BRIEF_MAX; j++) {
+            guint n = 0;
+
+            while (a[i + n] && a[i + n] == b[j + n])
+                n++;
+            best = MAX(best, n);
+        }
+    }
+    return best;
+}
+
+/* How near an option comes to what was looked for. */
+static guint
+nearness(const VpPrepared *prepared, const VpOption *option)
+{
+    guint sum = 0;
+
+    for (guint i = 0; i < prepared->alter->actions->len; i++) {
+        const VpAction *action = prepared->alter->actions->pdata[i];
+        g_autofree char *text = NULL;
+
+        if (action->kind != VP_ACTION_MATCH || !option->value)
+            continue;
+        text = action->key ? vp_value_get(option->row, option->value, action->key)
+                           : vp_value_canonical(option->row, option->value);
+        sum += text ? common_length(action->regex, text) : 0;
+    }
+    return sum;
+}
+
+typedef struct Candidate {
+    const VpOption *option;
+    guint nearness;
+    guint place;
+} Candidate;
+
+static int
+compare_candidates(gconstpointer a, gconstpointer b)
+{
+    const Candidate *left = a, *right = b;
+
+    if (left->nearness != right->nearness)
+        return left->nearness > right->nearness ? -1 : 1;
+    return left->place < right->place ? -1 : 1;
+}
+
+static GArray *
+collect_candidates(const VpPrepared *prepared, const VpCmdline *cmdline)
+{
+    GArray *candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
+
+    for (guint i = 0; i < cmdline->options->len; i++) {
+        const VpOption *option = cmdline->options->pdata[i];
+        Candidate candidate = { .option = option, .place = i };
+
+        if (!is_of_name(prepared, option))
+            continue;
+        candidate.nearness = nearness(prepared, option);
+        g_array_append_val(candidates, candidate);
+    }
+    g_array_sort(candidates, compare_candidates);
+    return candidates;
+}
+
+/* " with id matching '^net0$' and a value matching 'virtio'"; empty when there is no match. */
+static char *
+describe_matches(const VpAlter *alter)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < alter->actions->len; i++) {
+        const VpAction *action = alter->actions->pdata[i];
+
+        if (action->kind == VP_ACTION_MATCH)
+            g_string_append_printf(text, " %s %s matching '%s'", text->len > 0 ? "and" : "with",
+                                   action->key ? action->key : "a value", action->regex);
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* The option is not there at all: the names of others that are much like it. */
+static void
+append_similar_names(GString *text, const VpPrepared *prepared, const VpCmdline *cmdline)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < cmdline->options->len; i++) {
+        const VpOption *option = cmdline->options->pdata[i];
+
+        if (!option->row || option->row == prepared->row
+            || common_length(option->row->name, prepared->row->name) < SIMILAR_MIN
+            || !g_hash_table_add(seen, (gpointer)option->row->name))
+            continue;
+        g_string_append_printf(text, "%s -%s", g_hash_table_size(seen) > 1 ? "," : "; there is",
+                               option->row->name);
+    }
+}
+
+static void
+append_candidates(GString *text, const GArray *candidates)
+{
+    g_string_append(text, candidates->len > 1 ? "; the nearest are" : "; there is only");
+    for (guint i = 0; i < candidates->len && i < CANDIDATES; i++) {
+        g_autofree char *brief = vp_option_brief(g_array_index(candidates, Candidate, i).option);
+
+        g_string_append_printf(text, "%s '%s'", i > 0 ? "," : "", brief);
+    }
+    if (candidates->len > CANDIDATES)
+        g_string_append_printf(text, " of %u", candidates->len);
+}
+
+char *
+vp_select_nothing(const VpPrepared *prepared, const VpCmdline *cmdline)
+{
+    const VpAlter *alter = prepared->alter;
+    g_autoptr(GArray) candidates = collect_candidates(prepared, cmdline);
+    g_autofree char *matches = describe_matches(alter);
+    g_autofree char *which = NULL;
+    GString *text = g_string_new(NULL);
+
+    if (alter->occurs == VP_OCCURS_NTH && alter->nth > 1)
+        which = g_strdup_printf(" number %u", alter->nth);
+    g_string_printf(text, "there is no -%s%s%s", prepared->row->name, which ? which : "", matches);
+    if (candidates->len == 0)
+        append_similar_names(text, prepared, cmdline);
+    else
+        append_candidates(text, candidates);
+    return g_string_free(text, FALSE);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Wishes to words and plans: devices, cpudef, what is left to the shim, and what is refused. */
+
+#include "argv/compile.h"
+
+#include "argv/test-plans.h"
+
+/* --- a QEMU of which something is known ---------------------------------------- */
+
+static GPtrArray *known_types;
+static VpKeyTypes known;
+static VpTypeSource source;
+
+static VpValueType
+lookup(const VpTypeSource *self, const char *option, const char *driver, const char *key)
+{
+    return known.source.lookup(&known.source, option, driver, key);
+}
+
+static void
+collect(const VpTypeSource *self, const char *option, const char *key, GPtrArray *types)
+{
+    known.source.collect(&known.source, option, key, types);
+}
+
+static bool
+has_device(const VpTypeSource *self, const char *driver)
+{
+    return !g_str_has_prefix(driver, "no-such");
+}
+
+static void
+know(const char *driver, const char *key, VpValueType type)
+{
+    g_ptr_array_add(known_types, vp_key_type_new("device", driver, key, type));
+}
+
+static void
+set_up_types(void)
+{
+    known_types = g_ptr_array_new_with_free_func((GDestroyNotify)vp_key_type_free);
+    know(NULL, "mac", VP_TYPE_STRING);
+    know(NULL, "rombar", VP_TYPE_INT);
+    know(NULL, "multifunction", VP_TYPE_BOOL);
+    know("virtio-net-pci", "disable-legacy", VP_TYPE_STRING);
+    known = vp_key_types(known_types);
+    source = (VpTypeSource){ .lookup = lookup, .collect = collect, .has_device = has_device };
+}
+
+/* --- cases -------------------------------------------------------------------- */
+
+typedef struct Case {
+    const char *name;
+    const char *steps;
+    const char *words; /* or with ! in front the error */
+    const char *shim;  /* the steps of its plan; NULL: no shim */
+} Case;
+
+#define NO_TYPES "no types: "
+
+static const Case cases[] = {
+    { "nothing", "", "", NULL },
+    { "words", "{'words':['-foo','a b']},{'words':['c']}", "-foo|a b|c", NULL },
+    { "device", "{'words':['-device','lsi']}", "-device|{'driver':'lsi'}", NULL },
+    { "option and value in two elements", "{'words':['-device']},{'words':['lsi,id=x']}",
+      "-device|{'driver':'lsi','id':'x'}", NULL },
+    { "types", "{'words':['-device','virtio-net-pci,disable-legacy=on,rombar=0x1,"
+      "multifunction=on,mac=1']}",
+      "-device|{'driver':'virtio-net-pci','disable-legacy':'on','rombar':1,'multifunction':true,"
+      "'mac':'1'}", NULL },
+    { "commas, switches, driver by its key",
+      "{'words':['-device','id=x,driver=a,,b,multifunction,nomultifunction,addr=5']}",
+      "-device|{'driver':'a,b','id':'x','multifunction':false,'addr':'5'}", NULL },
+    { "JSON stays", "{'words':['-device','{ `driver`:`no-such`}']}",
+      "-device|{ 'driver':'no-such'}", NULL },
+    { "other options stay", "{'words':['-drive','a=b','-netdev','user,id=n','-device']},"
+      "{'words':['x']}", "-drive|a=b|-netdev|user,id=n|-device|{'driver':'x'}", NULL },
+    { "device group", "{'group':'device','id':'rng1','values':[['driver','virtio-rng-pci'],"
+      "['rombar','2']]}", "-device|{'driver':'virtio-rng-pci','id':'rng1','rombar':2}", NULL },
+    { "groups and words keep their order", "{'words':['-a']},{'group':'device','values':"
+      "[['driver','x']]},{'words':['-b']}", "-a|-device|{'driver':'x'}|-b", NULL },
+    { "no types needed", "{'words':['-device','lsi,id=a,bus=pci.0,addr=5']}",
+      "-device|{'driver':'lsi','id':'a','bus':'pci.0','addr':'5'}", NULL },
+
+    { "group for the file", "{'group':'chardev','id':'c','values':[['backend','null']]}", "",
+      "{'group':'chardev','id':'c','values':[['backend','null']]}" },
+    { "alter", "{'alter':'device','number':1,'line':7,'occurs':'last','required':false,"
+      "'actions':[{'do':'match','regex':'x','key':'id'},{'do':'modify','text':'rombar=0'},"
+      "{'do':'remove-key','key':'k'},{'do':'rename','text':'netdev'},"
+      "{'do':'replace','regex':'a','text':'b'},{'do':'remove'},"
+      "{'do':'extra','words':['-device','lsi,rombar=1','y'],'before':true}]}", "",
+      "{'alter':'device','number':1,'line':7,'occurs':'last','required':false,"
+      "'actions':[{'do':'match','regex':'x','key':'id'},{'do':'modify','text':'rombar=0'},"
+      "{'do':'remove-key','key':'k'},{'do':'rename','text':'netdev'},"
+      "{'do':'replace','regex':'a','text':'b'},{'do':'remove'},"
+      "{'do':'extra','words':['-device','{`driver`:`lsi`,`rombar`:1}','y'],'before':true}]}" },
+    { "devices wait for the shim where there is one",
+      "{'words':['-a','-device','x,addr=1','-device','y']},"
+      "{'alter':'S','number':1,'actions':[{'do':'remove'}]},"
+      "{'words':['-device','z,addr=2','-b']}",
+      "-a|-device|{'driver':'x','addr':'1'}|-b",
+      "{'alter':'S','number':1,'actions':[{'do':'remove'}]},"
+      "{'words':['-device','{`driver`:`y`}','-device','{`driver`:`z`,`addr`:`2`}']}" },
+
+    { "no value", "{'words':['-S']},{'words':['-device'],'line':4}",
+      "!<qemu:arg> in line 4: the option -device is the last word of the command line, but it "
+      "needs a value behind it", NULL },
+    { "no such device", "{'words':['-S','x']},{'words':['-device'],'line':4},"
+      "{'words':['no-such,a=b'],'line':5}",
+      "!<qemu:arg> in line 4: this QEMU has no device 'no-such'", NULL },
+    { "no driver", "{'words':['-device','id=x'],'line':4}",
+      "!<qemu:arg> in line 4: -device 'id=x' names no device", NULL },
+    { "group without driver", "{'group':'device','line':3,'values':[['a','b']]}",
+      "!<qemu:device> in line 3: it has no <driver>", NULL },
+    { "group that QEMU has not", "{'group':'zoo','line':3}",
+      "!<qemu:zoo> in line 3: QEMU's configuration file has no group 'zoo'", NULL },
+    { NO_TYPES "device", "{'words':['-device','lsi,rombar=1'],'line':4}",
+      "!<qemu:arg> in line 4: the type of 'rombar' of the device 'lsi' is not known without its "
+      "QEMU; write the device as JSON", NULL },
+    { NO_TYPES "simple device", "{'words':['-device','lsi,addr=3,bus=b,id=c']}",
+      "-device|{'driver':'lsi','addr':'3','bus':'b','id':'c'}", NULL },
+    { NO_TYPES "alter", "{'alter':'device','number':2,'actions':[{'do':'modify','text':'a=b'}]}",
+      "!alter 2 (-device), modify: the type of 'a' is not known without the domain's QEMU; say it "
+      "with type=''", NULL },
+    { NO_TYPES "alter with type", "{'alter':'device','number':2,'actions':"
+      "[{'do':'modify','text':'a=b','type':'string'}]}", "",
+      "{'alter':'device','number':2,'actions':[{'do':'modify','text':'a=b','type':'string'}]}" },
+    { NO_TYPES "alter of what is no JSON",
+      "{'alter':'smp','number':2,'actions':[{'do':'modify','text':'cpus=2'}]}", "",
+      "{'alter':'smp','number':2,'actions':[{'do':'modify','text':'cpus=2'}]}" },
+
+#define BAD(NAME, OPTION, ACTIONS, MESSAGE) \
+    { NAME, "{'alter':'" OPTION "','number':3,'actions':[" ACTIONS "]}", \
+      "!alter 3 (-" OPTION ")" MESSAGE, NULL }
+    BAD("no such option", "nooption", "{'do':'remove'}", ": QEMU has no option -nooption"),
+    BAD("bad expression", "device", "{'do':'match','regex':'(a'}", ", match: "),
+    BAD("empty key", "device", "{'do':'match','regex':'a','key':''}",
+        ", match: key='' names no property"),
+    BAD("modify without value", "device", "{'do':'modify','text':'a'}",
+        ", modify: 'a' is not KEY=VALUE"),
+    BAD("modify without key", "device", "{'do':'modify','text':'b=1,=2'}",
+        ", modify: '=2' is not KEY=VALUE"),
+    BAD("modify nothing", "device", "{'do':'modify','text':''}",
+        ", modify: there is no KEY=VALUE in it"),
+    BAD("modify with line end", "device", "{'do':'modify','text':'a=b\\nc'}",
+        ", modify: the value of 'a' contains control characters"),
+    BAD("modify plain text", "kernel", "{'do':'modify','text':'a=b'}",
+        ", modify: the value of -kernel has no properties; use replace"),
+    BAD("modify what has no value", "S", "{'do':'modify','text':'a=b'}",
+        ", modify: -S takes no value"),
+    BAD("replace what has no value", "S", "{'do':'replace','regex':'a','text':'b'}",
+        ", replace: -S takes no value"),
+    BAD("bad replacement", "device", "{'do':'replace','regex':'a','text':'\\\\g<'}",
+        ", replace: "),
+    BAD("no key to remove", "device", "{'do':'remove-key','key':''}",
+        ", remove: key='' names no property"),
+    BAD("remove twice", "device", "{'do':'remove'},{'do':'remove'}",
+        ", remove: the option has been removed before"),
+    BAD("rename to nothing", "device", "{'do':'rename','text':'nooption'}",
+        ", rename: QEMU has no option -nooption"),
+    BAD("rename to what has no value", "device", "{'do':'rename','text':'S'}",
+        ", rename: -device takes a value, but -S takes none"),
+    BAD("rename to what has a value", "S", "{'do':'rename','text':'device'}",
+        ", rename: -S takes no value, but -device takes one"),
+    BAD("rename, then modify", "name", "{'do':'rename','text':'kernel'},"
+        "{'do':'modify','text':'a=b'}",
+        ", modify: the value of -kernel has no properties; use replace"),
+    BAD("extra without its value", "S", "{'do':'extra','words':['-device']}", ", extra: "),
+    BAD("extra with a device that is not there", "S", "{'do':'extra','words':['-device',"
+        "'no-such']}", ", extra: this QEMU has no device 'no-such'"),
+};
+
+static void
+check_words(const VpCompiled *compiled, const char *expected)
+{
+    g_autofree char *words = g_strdelimit(g_strjoinv("|", compiled->words), "\"", '\'');
+
+    g_assert_cmpstr(words, ==, expected);
+}
+
+static void
+check_shim(const VpCompiled *compiled, const char *steps)
+{
+    g_autoptr(VpPlan) expected = steps ? test_plan(steps) : NULL;
+    g_autofree char *json = NULL, *expected_json = NULL;
+
+    if (!expected) {
+        g_assert_null(compiled->shim);
+        return;
+    }
+    g_assert_nonnull(compiled->shim);
+    g_ptr_array_set_size(compiled->shim->types, 0);
+    g_ptr_array_set_size(expected->types, 0);
+    json = vp_plan_to_json(compiled->shim, NULL);
+    expected_json = vp_plan_to_json(expected, NULL);
+    g_assert_cmpstr(json, ==, expected_json);
+}
+
+static void
+check_case(gconstpointer data)
+{
+    const Case *test = data;
+    g_autoptr(VpPlan) wishes = test_plan(test->steps);
+    g_auto(VpCompiled) compiled = { 0 };
+    g_autoptr(GError) error = NULL;
+    bool typeless = g_str_has_prefix(test->name, NO_TYPES);
+    bool done = vp_compile(wishes, typeless ? NULL : &source, &compiled, &error);
+
+    if (test->words[0] != '!') {
+        g_assert_no_error(error);
+        g_assert_true(done);
+        check_words(&compiled, test->words);
+        check_shim(&compiled, test->shim);
+        return;
+    }
+    g_assert_false(done);
+    g_assert_nonnull(error);
+    if (g_str_has_suffix(test->words, ": "))
+        g_assert_true(g_str_has_prefix(error->message, test->words + 1));
+    else
+        g_assert_cmpstr(error->message, ==, test->words + 1);
+}
+
+/* What the plan has to know of types: each key once, under the name the option has by then. */
+static void
+test_types(void)
+{
+    g_autoptr(VpPlan) wishes = test_plan(
+        "{'alter':'device','number':1,'actions':[{'do':'modify','text':'rombar=1,mac=2'},"
+        "{'do':'modify','text':'rombar=2,disable-legacy=on,nothing=1'}]}");
+    g_auto(VpCompiled) compiled = { 0 };
+    g_autoptr(GString) found = g_string_new(NULL);
+
+    g_assert_true(vp_compile(wishes, &source, &compiled, NULL));
+    for (guint i = 0; i < compiled.shim->types->len; i++) {
+        const VpKeyType *type = compiled.shim->types->pdata[i];
+
+        g_string_append_printf(found, "%s %s %s %s|", type->option,
+                               type->driver ? type->driver : "*", type->key,
+                               vp_value_type_names[type->type]);
+    }
+    g_assert_cmpstr(found->str, ==, "device * rombar int|device * mac string|"
+                    "device virtio-net-pci disable-legacy string|");
+    g_assert_cmpstr(compiled.shim->emulator, ==, "/real/qemu");
+}
+
+static void
+test_defer(void)
+{
+    g_autoptr(VpPlan) wishes = test_plan("{'words':['-device','x','-S']}");
+    g_auto(VpCompiled) compiled = { 0 };
+
+    g_assert_true(vp_compile(wishes, &source, &compiled, NULL));
+    check_words(&compiled, "-device|{'driver':'x'}|-S");
+    vp_compiled_defer_devices(&compiled, "/real/qemu");
+    check_words(&compiled, "-S");
+    check_shim(&compiled, "{'words':['-device','{`driver`:`x`}']}");
+}
+
+/* Nothing to put off: no shim is needed for it. */
+static void
+test_defer_nothing(void)
+{
+    g_autoptr(VpPlan) wishes = test_plan("{'words':['-device','x,addr=3','-S']}");
+    g_auto(VpCompiled) compiled = { 0 };
+
+    g_assert_true(vp_compile(wishes, &source, &compiled, NULL));
+    vp_compiled_defer_devices(&compiled, "/real/qemu");
+    check_words(&compiled, "-device|{'driver':'x','addr':'3'}|-S");
+    check_shim(&compiled, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    set_up_types();
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_strconcat("/compile/", cases[i].name, NULL);
+
+        g_test_add_data_func(path, &cases[i], check_case);
+    }
+    g_test_add_func("/compile/types of the plan", test_types);
+    g_test_add_func("/compile/defer", test_defer);
+    g_test_add_func("/compile/defer nothing", test_defer_nothing);
+    return g_test_run();
+}
