@@ -21,6 +21,7 @@ MAY_INCLUDE = {
     "src/plan": ["base", "json"],
     "src/rpc": ["base", "remote"],
     "src/qmp": ["base", "json"],
+    "src/qmp_server": ["base", "json", "qmp"],
     "src/xml": ["base", "plan"],
     "src/argv": ["base", "json", "plan"],
     "src/probe": ["base", "json", "plan", "qmp"],
@@ -28,7 +29,7 @@ MAY_INCLUDE = {
     "src/emulator": ["base", "json", "plan", "argv"],
     "src/client": ["base", "json"],
     "src/qemu_passthrough": ["base", "remote", "json", "plan", "rpc", "qmp", "xml", "argv", "probe",
-                             "added"],
+                             "added", "qmp_server"],
     "tools": ["base", "json", "plan", "xml", "argv", "probe", "client"],
 }
 

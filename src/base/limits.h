@@ -104,6 +104,23 @@
  * and closes the rest without a word. */
 #define VP_QMP_FDS_MAX 16u
 
+/* --- clients of the QMP sockets ------------------------------------------ */
+
+/* One command, white space included. QEMU's own limit is 64 MiB (MAX_TOKEN_SIZE) of tokens; what
+ * libvirt's protocol carries is enough for any command there is. */
+#define VP_QMP_COMMAND_MAX VP_XDR_STRING_MAX
+
+/* Clients of one domain at a time. Each needs a descriptor of ours, and gets a 2048th of QEMU. */
+#define VP_QMP_CLIENTS_MAX 2048u
+
+/* Descriptors that a client has given names to and not used yet: a network device with 256
+ * queues needs two for each. QEMU has no limit but that of its process. */
+#define VP_QMP_NAMES_MAX 512u
+
+/* Nesting down to which names of descriptors are looked for. QEMU's deepest place is a block
+ * device's server in a chain of nodes. */
+#define VP_QMP_NAMES_DEPTH_MAX 64u
+
 /* Events remembered while their source changes (two seconds). A guest whose QEMU sends more in
  * that time gets the change at once, and may see one twice or miss one. */
 #define VP_EVENTS_SEEN_MAX 512u

@@ -27,8 +27,8 @@ answer_probe(VpTestScene *scene, guint n)
     g_autofree char *text = NULL;
 
     g_assert_cmpstr(vp_test_received(scene, n), ==, PROBE);
-    text = g_strdup_printf("{\"id\": %s, \"error\": {\"class\": \"GenericError\", \"desc\": \"x\"}}",
-                           (char *)g_ptr_array_index(scene->peer->ids, n));
+    text = g_strdup_printf("{\"id\": %s, \"error\": {\"class\": \"GenericError\", \"desc\": "
+                           "\"x\"}}", (char *)g_ptr_array_index(scene->peer->ids, n));
     vp_test_peer_say(scene->peer, text);
 }
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "json/scan.h"
+
+#include <stdbool.h>
+
+/* Replace @where, a part of a text, by @text. */
+typedef struct VpQmpEdit {
+    VpJsonSlice where;
+    char *text; /* owned */
+} VpQmpEdit;
+
+/* An array of VpQmpEdit. */
+GArray *vp_qmp_edits_new(void);
+
+/* @text with @edits, which must not overlap; they get sorted. */
+GString *vp_qmp_edits_apply(GArray *edits, VpJsonSlice text);
+
+/*
+ * The names of descriptors (those that getfd gives) in @arguments of the command @command, a JSON
+ * string: appends to @edits what puts @prefix in front of each, and to @names (char *, owned) the
+ * names with it. A name that begins with a digit is none for QEMU and stays as it is.
+ */
+void vp_qmp_names_find(VpJsonSlice command, VpJsonSlice arguments, const char *prefix,
+                       GArray *edits, GPtrArray *names);
