@@ -21,6 +21,8 @@ typedef struct VpCommand {
     int (*run)(char **arguments);
 } VpCommand;
 
+extern const VpCommand vp_command_capture;
+extern const VpCommand vp_command_netdevs;
 extern const VpCommand vp_command_ping;
 extern const VpCommand vp_command_sessions;
 

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 static const VpCommand *const commands[] = {
+    &vp_command_capture,
+    &vp_command_netdevs,
     &vp_command_ping,
     &vp_command_sessions,
 };

@@ -10,6 +10,8 @@
 #include "added/rows.h"
 
 static const VpCommandRow *const rows[] = {
+    &vp_row_query_netdev,
+    &vp_row_query_usernet,
     NULL,
 };
 

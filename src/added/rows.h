@@ -4,3 +4,5 @@
 #include "added/registry.h"
 
 /* The rows of the handler files. */
+extern const VpCommandRow vp_row_query_netdev;  /* netdev.c */
+extern const VpCommandRow vp_row_query_usernet; /* usernet.c */

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """virtpassd with a real libvirtd and real guests: definitions, sessions, and what must survive."""
 
-import functools
 import json
 import os
 import re
@@ -12,64 +11,16 @@ import unittest
 import libvirt
 
 from harness import guest, limits, proctree, rpc, xdr
-from harness.compare import remove_objects
 from harness.libvirtd import Libvirtd, VirshFailed
 from harness.process import run
-from harness.virtpassd import Virtpassd, available, virtpass
+from harness.real import RealGuests
+from harness.virtpassd import Virtpassd, virtpass
 
 STATUS = '{"execute":"query-status"}'
 ELEMENT = re.compile(r"<qemu:monitorpassthrough[^>]*>")
 
 
-@functools.cache
-def shared_libvirtd():
-    server = Libvirtd(shared=True)
-    unittest.addModuleCleanup(server.stop)
-    return server.start()
-
-
-class Guests(unittest.TestCase):
-    """One libvirtd for the file, a virtpassd for each test."""
-
-    config = {}
-
-    @classmethod
-    def setUpClass(cls):
-        if not available():
-            raise unittest.SkipTest("VIRTPASSD names no program")
-        cls.libvirtd = shared_libvirtd()
-
-    def setUp(self):
-        self.libvirtd.process.mark_log()
-        self.virtpassd = Virtpassd(self.libvirtd.sock, config=self.config)
-        self.addCleanup(self.virtpassd.stop)
-        self.addCleanup(remove_objects, self.libvirtd)
-        self.virtpassd.start()
-
-    def describe_failure(self):
-        return (self.libvirtd.process.log_since_mark()
-                + self.virtpassd.process.log_since_mark())
-
-    # -- shorthands ---------------------------------------------------------
-
-    def plain(self, *args, **more):
-        """virsh at libvirtd itself."""
-        return self.libvirtd.virsh(*args, **more)
-
-    def through(self, *args, **more):
-        return self.virtpassd.virsh(*args, **more)
-
-    def define(self, name="g", how=None, **more):
-        path = self.virtpassd.path("x.xml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(guest.domain(name, **more))
-        (how or self.through)("define", path)
-
-    def start(self, name="g", **more):
-        self.define(name, **more)
-        self.through("start", name)
-        return self.virtpassd.wait_session(name)
-
+class Guests(RealGuests):
     def client(self):
         client = rpc.Client(self.virtpassd.sock, "qemu:///session")
         self.addCleanup(client.close)

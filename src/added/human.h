@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "added/call.h"
+
+/* What handlers do with texts of the human monitor. */
+
+/* The text in a reply to human-monitor-command; NULL: it is an error. Borrowed. */
+const char *vp_human_text(const VpJsonNode *reply);
+
+/* Ends the call: @line of the answer to @command is not what this program knows. */
+void vp_human_fail(VpCall *call, const char *command, const char *line);
+
+/* Ends the call with what @writer holds. */
+void vp_human_return(VpCall *call, VpJsonWriter *writer);

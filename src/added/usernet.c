@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * query-usernet: the connections of user-mode netdevs, from "info usernet". QEMU knows them for as
+ * long as libslirp does; a UDP or ICMP "connection" ends by time.
+ */
+
+#include "added/human.h"
+#include "added/info_usernet.h"
+#include "added/rows.h"
+
+#define INFO_USERNET "info usernet"
+
+static void
+add_end(VpJsonWriter *writer, const char *address_key, const char *address, const char *port_key,
+        gint64 port)
+{
+    if (address)
+        vp_json_add_string(writer, address_key, address);
+    if (port >= 0)
+        vp_json_add_int(writer, port_key, port);
+}
+
+static void
+add_connection(VpJsonWriter *writer, const VpUsernetConnection *connection)
+{
+    vp_json_begin_object(writer, NULL);
+    vp_json_add_string(writer, "protocol", connection->protocol);
+    vp_json_add_string(writer, "state", connection->state);
+    if (connection->fd >= 0)
+        vp_json_add_int(writer, "fd", connection->fd);
+    add_end(writer, "source-address", connection->source, "source-port", connection->source_port);
+    add_end(writer, "destination-address", connection->destination, "destination-port",
+            connection->destination_port);
+    vp_json_add_int(writer, "receive-queue", connection->received);
+    vp_json_add_int(writer, "send-queue", connection->sent);
+    vp_json_end(writer);
+}
+
+static void
+add_usernet(VpJsonWriter *writer, const VpUsernet *usernet)
+{
+    vp_json_begin_object(writer, NULL);
+    vp_json_add_string(writer, "device", usernet->name);
+    if (usernet->hub >= 0)
+        vp_json_add_int(writer, "hub", usernet->hub);
+    vp_json_begin_array(writer, "connections");
+    for (guint i = 0; i < usernet->connections->len; i++)
+        add_connection(writer, g_ptr_array_index(usernet->connections, i));
+    vp_json_end(writer);
+    vp_json_end(writer);
+}
+
+static void
+on_text(VpCall *call, const VpJsonNode *reply, gpointer data G_GNUC_UNUSED)
+{
+    g_auto(VpJsonWriter) writer = vp_json_writer();
+    g_autoptr(GPtrArray) usernets = NULL;
+    g_autofree char *line = NULL;
+
+    if (!vp_human_text(reply)) {
+        vp_call_fail_reply(call, NULL, reply);
+        return;
+    }
+    usernets = vp_info_usernet_parse(vp_human_text(reply), &line);
+    if (!usernets) {
+        vp_human_fail(call, INFO_USERNET, line);
+        return;
+    }
+    vp_json_begin_array(&writer, NULL);
+    for (guint i = 0; i < usernets->len; i++)
+        add_usernet(&writer, g_ptr_array_index(usernets, i));
+    vp_json_end(&writer);
+    vp_human_return(call, &writer);
+}
+
+static void
+query_usernet(VpCall *call)
+{
+    vp_call_ask_human(call, INFO_USERNET, on_text, NULL);
+}
+
+static const VpField result[] = {
+    { "device", "str", false, "The netdev's id." },
+    { "hub", "int", true, "Number of the hub that it is on." },
+    { "connections", "any", false, "Objects: 'protocol' (tcp, udp, icmp); 'state' (HOST_FORWARD "
+      "is a port of the host that is forwarded into the guest; of TCP its state; of others the "
+      "seconds that are left, \"9 sec\"); 'fd' (number in QEMU's process), 'source-address' and "
+      "'destination-address' unless any, 'source-port' and 'destination-port' unless none, "
+      "'receive-queue' and 'send-queue' (bytes)." },
+    { NULL, NULL, false, NULL },
+};
+
+const VpCommandRow vp_row_query_usernet = {
+    .name = "query-usernet",
+    .text = "The connections and forwarded ports of user-mode netdevs. QEMU 7.2 to 11.1.",
+    .result = result,
+    .result_is_array = true,
+    .handler = query_usernet,
+};

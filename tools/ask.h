@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "json/tree.h"
+
+#include <libvirt/libvirt.h>
+
+/* Sends @command to the domain's QEMU and gives the value of "return", borrowed from *ret_tree.
+ * NULL: an error has been printed; *ret_tree is left as it is. */
+const VpJsonNode *vp_ask(virDomainPtr domain, const char *command, VpJsonTree **ret_tree);
+
+/* Prints a value as it came, on a line of its own: what --json is for. */
+void vp_print_json(const VpJsonNode *node);
