@@ -222,3 +222,30 @@
 
 /* A line without its end: QEMU reads it into 1024 bytes and takes the rest for the next. */
 #define VP_CONFIG_LINE_MAX 1023u
+
+/* --- what a QEMU binary is asked ----------------------------------------- */
+
+/* The binary need not be QEMU: who may define a domain names it. */
+
+/* Device types. QEMU 7.2 for x86 has 445. */
+#define VP_PROBE_TYPES_MAX 8192u
+
+/* All that it says in one inquiry. QEMU 7.2 for x86 says 3.3 MB. */
+#define VP_PROBE_BYTES_MAX (64u * 1024 * 1024)
+
+/* Device types that may end the process by being asked for. A stock Debian has two; a build whose
+ * modules do not fit to it would end with each of them, and each costs a start of QEMU. */
+#define VP_PROBE_DEATHS_MAX 32u
+
+/* Steps of one look-up in a schema, and how deep they go: three down for each dot of a key, and a
+ * driver of blockdev's more or less at each. Keys end at VP_ARGV_KEY_MAX. */
+#define VP_SCHEMA_STEPS_MAX 100000u
+#define VP_SCHEMA_DEPTH_MAX 1024u
+
+/* Binaries that are asked at a time; others wait. It takes a processor for half a second. */
+#define VP_PROBE_RUNNING_MAX 2u
+
+/* Binaries whose facts are kept in memory (1 MB each), and in files. Hosts have one or two, or one
+ * for each architecture: 30. */
+#define VP_PROBE_KEPT_MAX 32u
+#define VP_PROBE_FILES_MAX 64u

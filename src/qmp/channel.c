@@ -38,14 +38,24 @@ vp_qmp_channel_init(VpQmpChannel *channel, const char *name, VpQmpStats *stats)
 }
 
 bool
+vp_qmp_channel_adopt(VpQmpChannel *channel, VpLoop *loop, int fd, VpWatchFunc func, gpointer data,
+                     GError **error)
+{
+    if (!vp_watch_add(&channel->watch, loop, fd, EPOLLIN, func, data, error))
+        return false;
+    channel->fd = fd;
+    return true;
+}
+
+bool
 vp_qmp_channel_open(VpQmpChannel *channel, VpLoop *loop, const char *path, VpWatchFunc func,
                     gpointer data, GError **error)
 {
     vp_autofd int fd = vp_socket_connect(path, NULL, error);
 
-    if (fd < 0 || !vp_watch_add(&channel->watch, loop, fd, EPOLLIN, func, data, error))
+    if (fd < 0 || !vp_qmp_channel_adopt(channel, loop, fd, func, data, error))
         return false;
-    channel->fd = vp_steal_fd(&fd);
+    vp_steal_fd(&fd);
     return true;
 }
 

@@ -25,6 +25,10 @@ void vp_qmp_channel_init(VpQmpChannel *channel, const char *name, VpQmpStats *st
 bool vp_qmp_channel_open(VpQmpChannel *channel, VpLoop *loop, const char *path, VpWatchFunc func,
                          gpointer data, GError **error);
 
+/* The same with a socket that is connected already. @fd is taken over if this succeeds. */
+bool vp_qmp_channel_adopt(VpQmpChannel *channel, VpLoop *loop, int fd, VpWatchFunc func,
+                          gpointer data, GError **error);
+
 void vp_qmp_channel_close(VpQmpChannel *channel);
 
 /* Whether a message would be sent now. If not, EPOLLOUT is reported when vp_qmp_channel_flush() is

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A process of the binary that is asked: without machine, devices, display and configuration files,
+ * its monitor on one end of a socket pair. It holds nothing that could be lost, so it always ends
+ * by SIGKILL, to its pid, and also when we end (PDEATHSIG).
+ *
+ * It has no more rights than it needs, which is to execute the binary and read its modules. If we
+ * are root it becomes "nobody", and not the user that guests run as: that one may open the guests'
+ * disks. (In a user namespace that knows no other user it stays what root is there.) It has an
+ * environment of three variables, no descriptors but /dev/null, the monitor and stderr, and cannot
+ * gain rights by executing something.
+ *
+ * A failure before exec shows like one of QEMU's: a line on stderr, and the end of the monitor. So
+ * nobody waits for exec to happen.
+ */
+
+#include "probe/child.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/limits.h"
+#include "qmp/channel.h"
+#include "qmp/splitter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MONITOR_FD 3
+
+/* Descriptors of ours in the child are moved above this, out of the way of those it gets. */
+#define HIGH_FD 10
+
+/* Of what the process says on stderr the last bytes are kept. */
+#define SAID_MAX 1024
+
+/* What the kernel may hold of its answers: more than what is asked at a time is answered with, so
+ * that what it has answered is here when it ends. */
+#define SOCKET_BUFFER (1024 * 1024)
+
+#define NOBODY 65534
+
+#define SEARCH_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+struct VpProbeChild {
+    VpLoop *loop;
+    const VpProbeChildOps *ops;
+    gpointer data;
+    pid_t pid;
+    int pidfd;           /* what is killed: a pid may be somebody else's by then */
+    GSource *reaper;     /* its context keeps it until the process has ended */
+    VpQmpStats stats;
+    VpQmpChannel channel;
+    VpQmpSplitter splitter;
+    VpWatch stderr_watch;
+    int stderr_fd;
+    GString *said;
+};
+
+/* What the new process needs, made before the fork. */
+typedef struct Start {
+    const char *emulator;
+    char **argv;
+    int monitor_fd;
+    int stderr_fd;
+    uid_t uid;
+    gid_t gid;
+    bool drop;        /* become uid and gid */
+} Start;
+
+static char *const environment[] = {
+    (char *)SEARCH_PATH,
+    (char *)"HOME=/",
+    (char *)"LC_ALL=C",
+    NULL,
+};
+
+/* --- in the new process --------------------------------------------------- */
+
+/* True also where there is no such user to become. */
+static bool
+drop_rights(const Start *start)
+{
+    if (!start->drop)
+        return true;
+    if (setgroups(0, NULL) < 0 || setresgid(start->gid, start->gid, start->gid) < 0)
+        return errno == EINVAL || errno == EPERM;
+    return setresuid(start->uid, start->uid, start->uid) == 0;
+}
+
+static bool
+place_descriptors(const Start *start)
+{
+    vp_autofd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int monitor_fd = fcntl(start->monitor_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+    int stderr_fd = fcntl(start->stderr_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+
+    return null >= 0 && monitor_fd >= 0 && stderr_fd >= 0 && dup2(stderr_fd, 2) >= 0 &&
+           dup2(null, 0) >= 0 && dup2(null, 1) >= 0 && dup2(monitor_fd, MONITOR_FD) >= 0;
+}
+
+G_NORETURN static void
+run_child(const Start *start)
+{
+    struct rlimit no_core = { 0 };
+    sigset_t none;
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    setrlimit(RLIMIT_CORE, &no_core);
+    if (place_descriptors(start) && chdir("/") == 0 && drop_rights(start) &&
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+        close_range(MONITOR_FD + 1, ~0u, 0) == 0)
+        execve(start->emulator, start->argv, environment);
+    dprintf(2, "cannot execute it as user %d: %s\n", (int)geteuid(), strerror(errno));
+    _exit(127);
+}
+
+/* --- in ours -------------------------------------------------------------- */
+
+static void
+on_reaped(GPid pid G_GNUC_UNUSED, gint status G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED)
+{
+    /* GLib has waited for it; nothing depends on how it ended. */
+}
+
+static void
+find_rights(Start *start)
+{
+    const struct passwd *nobody = geteuid() == 0 ? getpwnam("nobody") : NULL;
+
+    start->drop = geteuid() == 0;
+    start->uid = nobody ? nobody->pw_uid : NOBODY;
+    start->gid = nobody ? nobody->pw_gid : NOBODY;
+}
+
+/* The last line of what the process said, or @otherwise. */
+static char *
+last_line(const VpProbeChild *child, const char *otherwise)
+{
+    g_autofree char *said = g_utf8_make_valid(child->said->str, child->said->len);
+    const char *line = NULL;
+
+    g_strchomp(said);
+    line = strrchr(said, '\n');
+    line = line ? line + 1 : said;
+    return g_strdup(*line ? line : otherwise);
+}
+
+/* Takes what is on stderr; the process must never have to wait for us there. */
+static void
+read_stderr(VpProbeChild *child)
+{
+    char bytes[512];
+    gssize n = 0;
+
+    while ((n = TEMP_FAILURE_RETRY(read(child->stderr_fd, bytes, sizeof(bytes)))) > 0) {
+        g_string_append_len(child->said, bytes, n);
+        if (child->said->len > SAID_MAX)
+            g_string_erase(child->said, 0, child->said->len - SAID_MAX);
+    }
+}
+
+static void
+on_stderr(VpWatch *watch, guint32 ready, gpointer data)
+{
+    read_stderr(data);
+    if (ready & (EPOLLHUP | EPOLLERR))
+        vp_watch_remove(watch);
+}
+
+static void
+end(VpProbeChild *child, const char *otherwise)
+{
+    g_autofree char *reason = NULL;
+
+    vp_qmp_channel_close(&child->channel);
+    read_stderr(child);
+    reason = last_line(child, otherwise);
+    child->ops->ended(child, reason, child->data);
+}
+
+/* False when the child is gone. */
+static bool
+take_messages(VpProbeChild *child, char *bytes, gsize n)
+{
+    char *message = NULL;
+    gsize size = 0;
+
+    for (;;) {
+        switch (vp_qmp_splitter_next(&child->splitter, &bytes, &n, &message, &size)) {
+        case VP_QMP_SPLIT_MESSAGE:
+            message[size] = '\0';
+            if (!child->ops->message(child, message, size, child->data))
+                return false;
+            break;
+        case VP_QMP_SPLIT_MORE:
+            return true;
+        case VP_QMP_SPLIT_TOO_LONG:
+            end(child, "it says more at a time than QEMU would");
+            return false;
+        }
+    }
+}
+
+static void
+on_ready(VpWatch *watch G_GNUC_UNUSED, guint32 ready, gpointer data)
+{
+    VpProbeChild *child = data;
+    char *bytes = NULL;
+    gssize n = 0;
+
+    if (ready & EPOLLOUT)
+        vp_qmp_channel_flush(&child->channel);
+    n = vp_qmp_channel_receive(&child->channel, &bytes);
+    if (n > 0 && child->stats.bytes_received > VP_PROBE_BYTES_MAX)
+        end(child, "it says more than QEMU would");
+    else if (n > 0)
+        take_messages(child, bytes, n);
+    else if (n != -1)
+        end(child, "the process ended");
+}
+
+/* The descriptors of both sides; the other side's are *monitor_fd and *stderr_fd. */
+static bool
+open_descriptors(VpProbeChild *child, int *monitor_fd, int *stderr_fd, GError **error)
+{
+    int pair[2] = { -1, -1 };
+    int pipes[2] = { -1, -1 };
+    vp_autofd int own = -1;
+    int size = SOCKET_BUFFER;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        vp_error_set_errno(error, errno, "cannot make a socket pair");
+        return false;
+    }
+    own = pair[0];
+    *monitor_fd = pair[1];
+    if (pipe2(pipes, O_CLOEXEC) < 0) {
+        vp_error_set_errno(error, errno, "cannot make a pipe");
+        return false;
+    }
+    child->stderr_fd = pipes[0];
+    *stderr_fd = pipes[1];
+    setsockopt(*monitor_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    fcntl(own, F_SETFL, O_NONBLOCK);
+    fcntl(child->stderr_fd, F_SETFL, O_NONBLOCK);
+    if (!vp_watch_add(&child->stderr_watch, child->loop, child->stderr_fd, EPOLLIN, on_stderr,
+                      child, error) ||
+        !vp_qmp_channel_adopt(&child->channel, child->loop, own, on_ready, child, error))
+        return false;
+    vp_steal_fd(&own);
+    return true;
+}
+
+static bool
+start_process(VpProbeChild *child, const char *emulator, int monitor_fd, int stderr_fd,
+              GError **error)
+{
+    const char *argv[] = {
+        emulator, "-no-user-config", "-nodefaults", "-machine", "none,accel=tcg:kvm", "-S",
+        "-display", "none", "-chardev", "socket,id=monitor,fd=3", "-mon",
+        "chardev=monitor,mode=control", NULL,
+    };
+    Start start = { .emulator = emulator, .argv = (char **)argv, .monitor_fd = monitor_fd,
+                    .stderr_fd = stderr_fd };
+
+    find_rights(&start);
+    child->pid = fork();
+    if (child->pid == 0)
+        run_child(&start);
+    if (child->pid < 0) {
+        vp_error_set_errno(error, errno, "cannot start a process");
+        return false;
+    }
+    child->pidfd = pidfd_open(child->pid, 0);
+    child->reaper = g_child_watch_source_new(child->pid);
+    g_source_set_callback(child->reaper, G_SOURCE_FUNC(on_reaped), NULL, NULL);
+    g_source_attach(child->reaper, vp_loop_context(child->loop));
+    return true;
+}
+
+VpProbeChild *
+vp_probe_child_start(VpLoop *loop, const char *emulator, const VpProbeChildOps *ops, gpointer data,
+                     GError **error)
+{
+    VpProbeChild *child = g_new0(VpProbeChild, 1);
+    vp_autofd int monitor_fd = -1;
+    vp_autofd int stderr_fd = -1;
+
+    child->loop = loop;
+    child->ops = ops;
+    child->data = data;
+    child->stderr_fd = child->pidfd = -1;
+    child->stderr_watch = (VpWatch)VP_WATCH_INIT;
+    child->said = g_string_new(NULL);
+    vp_qmp_channel_init(&child->channel, "probe", &child->stats);
+    if (!open_descriptors(child, &monitor_fd, &stderr_fd, error) ||
+        !start_process(child, emulator, monitor_fd, stderr_fd, error)) {
+        vp_probe_child_free(child);
+        return NULL;
+    }
+    return child;
+}
+
+void
+vp_probe_child_free(VpProbeChild *child)
+{
+    if (!child)
+        return;
+    if (child->pidfd >= 0)
+        pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
+    g_clear_pointer(&child->reaper, g_source_unref);
+    vp_clear_fd(&child->pidfd);
+    vp_watch_remove(&child->stderr_watch);
+    vp_qmp_channel_close(&child->channel);
+    vp_qmp_splitter_clear(&child->splitter);
+    vp_clear_fd(&child->stderr_fd);
+    g_string_free(child->said, TRUE);
+    g_free(child);
+}
+
+void
+vp_probe_child_send(VpProbeChild *child, const char *command)
+{
+    struct iovec part = { .iov_base = (char *)command, .iov_len = strlen(command) };
+
+    vp_qmp_channel_send(&child->channel, &part, 1, NULL, 0);
+}
+
+char *
+vp_probe_child_program(const VpProbeChild *child)
+{
+    g_autofree char *link = g_strdup_printf("/proc/%d/exe", (int)child->pid);
+
+    return g_file_read_link(link, NULL);
+}

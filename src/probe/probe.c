@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Who wants to know what a binary can do waits at its entry: VpProbeWait. An entry has facts for
+ * one state of the binary (its stamp), or an inquiry under way, or neither. Whenever somebody asks,
+ * the stamp is taken anew; facts of another one are dropped.
+ *
+ * Answers are given from the loop, also those that are at hand, so that a caller never finds its
+ * own function running inside of its call. A wait belongs to its entry until it is answered or
+ * cancelled; waits are answered one at a time, each taken off first, so that the function may
+ * cancel others, ask again or free the probe.
+ *
+ * Entries without waits are dropped from the least recently used on, when there are too many.
+ */
+
+#include "probe/probe.h"
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "probe/cache.h"
+#include "probe/inquiry.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+typedef struct Entry {
+    VpProbe *probe;
+    char *emulator;
+    char *stamp;           /* of the state that facts, error or inquiry are about; NULL: none */
+    VpQemuFacts *facts;
+    GError *error;         /* why there are none */
+    gint64 failed;         /* when, monotonic microseconds */
+    VpInquiry *inquiry;    /* under way */
+    bool asked_for;        /* it has to be asked, as soon as fewer others are */
+    bool answering;        /* on_answer() is at it */
+    GQueue waits;          /* of VpProbeWait */
+    GSource *answer;       /* answers the waits */
+    GList link;            /* in VpProbe.entries */
+} Entry;
+
+struct VpProbe {
+    VpLoop *loop;
+    char *cache_dir;
+    GQueue entries;        /* the one that was used last is the first */
+    guint n_running;       /* inquiries */
+    bool *freed;           /* set by vp_probe_free() for who is calling back; NULL: nobody */
+};
+
+struct VpProbeWait {
+    Entry *entry;
+    VpProbeFunc func;
+    gpointer data;
+    GList link;            /* in Entry.waits */
+};
+
+static void start_next(VpProbe *probe);
+
+/* --- entries ---------------------------------------------------------------- */
+
+static void
+end_inquiry(Entry *entry)
+{
+    if (!entry->inquiry)
+        return;
+    g_clear_pointer(&entry->inquiry, vp_inquiry_free);
+    entry->probe->n_running--;
+}
+
+/* What was known is of a state that has passed. */
+static void
+forget(Entry *entry)
+{
+    end_inquiry(entry);
+    entry->asked_for = false;
+    g_clear_pointer(&entry->stamp, g_free);
+    g_clear_pointer(&entry->facts, vp_qemu_facts_unref);
+    g_clear_error(&entry->error);
+}
+
+static void
+free_wait(VpProbeWait *wait)
+{
+    g_queue_unlink(&wait->entry->waits, &wait->link);
+    g_free(wait);
+}
+
+static void
+free_entry(Entry *entry)
+{
+    while (entry->waits.head)
+        free_wait(entry->waits.head->data);
+    g_queue_unlink(&entry->probe->entries, &entry->link);
+    vp_loop_cancel(&entry->answer);
+    forget(entry);
+    g_free(entry->emulator);
+    g_free(entry);
+}
+
+/* Drops what has not been used for longest, if there is more than may be kept. */
+static void
+limit_entries(VpProbe *probe)
+{
+    GList *at = probe->entries.tail;
+
+    while (at && probe->entries.length > VP_PROBE_KEPT_MAX) {
+        Entry *entry = at->data;
+
+        at = at->prev;
+        if (g_queue_is_empty(&entry->waits) && !entry->answering)
+            free_entry(entry);
+    }
+}
+
+static Entry *
+find_entry(VpProbe *probe, const char *emulator)
+{
+    for (GList *at = probe->entries.head; at; at = at->next) {
+        Entry *entry = at->data;
+
+        if (g_str_equal(entry->emulator, emulator))
+            return entry;
+    }
+    return NULL;
+}
+
+/* The entry of @emulator, as the one that was used last. */
+static Entry *
+use_entry(VpProbe *probe, const char *emulator)
+{
+    Entry *entry = find_entry(probe, emulator);
+
+    if (entry) {
+        g_queue_unlink(&probe->entries, &entry->link);
+    } else {
+        limit_entries(probe);
+        entry = g_new0(Entry, 1);
+        entry->probe = probe;
+        entry->emulator = g_strdup(emulator);
+        entry->link.data = entry;
+    }
+    g_queue_push_head_link(&probe->entries, &entry->link);
+    return entry;
+}
+
+/* --- answers ---------------------------------------------------------------- */
+
+static void
+answer_wait(Entry *entry, VpProbeWait *wait)
+{
+    g_autoptr(VpQemuFacts) facts = entry->facts ? vp_qemu_facts_ref(entry->facts) : NULL;
+    g_autoptr(GError) error = entry->error ? g_error_copy(entry->error) : NULL;
+    VpProbeFunc func = wait->func;
+    gpointer data = wait->data;
+
+    free_wait(wait);
+    func(facts, error, data);
+}
+
+static bool
+is_settled(const Entry *entry)
+{
+    return entry->facts || entry->error;
+}
+
+static gboolean
+on_answer(gpointer data)
+{
+    Entry *entry = data;
+    VpProbe *probe = entry->probe;
+    bool freed = false;
+
+    vp_loop_cancel(&entry->answer);
+    probe->freed = &freed;
+    entry->answering = true;
+    while (!freed && entry->waits.head && is_settled(entry))
+        answer_wait(entry, entry->waits.head->data);
+    if (freed)
+        return G_SOURCE_REMOVE;
+    entry->answering = false;
+    probe->freed = NULL;
+    return G_SOURCE_REMOVE;
+}
+
+static void
+answer_later(Entry *entry)
+{
+    if (!entry->answer)
+        entry->answer = vp_loop_timer(entry->probe->loop, 0, on_answer, entry);
+}
+
+/* --- finding out ------------------------------------------------------------ */
+
+static void
+set_error(Entry *entry, const GError *error)
+{
+    entry->error = g_error_copy(error);
+    entry->failed = g_get_monotonic_time();
+}
+
+static void
+on_inquired(GVariant *facts, const char *program, const GError *error, gpointer data)
+{
+    Entry *entry = data;
+    VpProbe *probe = entry->probe;
+
+    entry->facts = facts ? vp_qemu_facts_new(facts) : NULL;
+    if (entry->facts && probe->cache_dir)
+        vp_probe_cache_store(probe->cache_dir, entry->emulator, entry->stamp, program, facts);
+    if (!entry->facts)
+        set_error(entry, error);
+    end_inquiry(entry);
+    answer_later(entry);
+    start_next(probe);
+}
+
+/* Asks the one that waits for longest, if not too many others are asked. */
+static void
+start_next(VpProbe *probe)
+{
+    for (GList *at = probe->entries.tail; at && probe->n_running < VP_PROBE_RUNNING_MAX;
+         at = at->prev) {
+        Entry *entry = at->data;
+
+        if (!entry->asked_for)
+            continue;
+        entry->asked_for = false;
+        entry->inquiry = vp_inquiry_new(probe->loop, entry->emulator, on_inquired, entry);
+        probe->n_running++;
+    }
+}
+
+/* Whether what is known or under way is about the binary as it is now, @stamp. */
+static bool
+is_current(const Entry *entry, const char *stamp)
+{
+    gint64 old = g_get_monotonic_time() - VP_PROBE_FAILED_MS * (gint64)1000;
+
+    return g_strcmp0(entry->stamp, stamp) == 0 && !(entry->error && entry->failed < old);
+}
+
+/* Facts from a file. */
+static void
+load(Entry *entry)
+{
+    const char *dir = entry->probe->cache_dir;
+    g_autoptr(GVariant) stored = dir ? vp_probe_cache_load(dir, entry->emulator, entry->stamp)
+                                     : NULL;
+
+    entry->facts = stored ? vp_qemu_facts_new(stored) : NULL;
+}
+
+/* Brings the entry up to date with the binary, as far as that is possible without asking it. */
+static void
+refresh(Entry *entry)
+{
+    g_autofree char *stamp = vp_probe_stamp(entry->emulator);
+    int errnum = errno;
+
+    if (stamp && is_current(entry, stamp))
+        return;
+    forget(entry);
+    entry->stamp = g_steal_pointer(&stamp);
+    if (entry->stamp) {
+        load(entry);
+    } else {
+        g_autoptr(GError) error = NULL;
+
+        vp_error_set_errno(&error, errnum, "cannot find out what '%s' can do", entry->emulator);
+        set_error(entry, error);
+    }
+}
+
+/* Sees to it that the waits are answered. */
+static void
+pursue(Entry *entry)
+{
+    if (is_settled(entry))
+        answer_later(entry);
+    else if (!entry->inquiry)
+        entry->asked_for = true;
+    start_next(entry->probe);
+}
+
+/* --- the probe -------------------------------------------------------------- */
+
+VpProbe *
+vp_probe_new(VpLoop *loop, const char *cache_dir)
+{
+    VpProbe *probe = g_new0(VpProbe, 1);
+
+    probe->loop = loop;
+    probe->cache_dir = g_strdup(cache_dir);
+    return probe;
+}
+
+void
+vp_probe_free(VpProbe *probe)
+{
+    if (!probe)
+        return;
+    if (probe->freed)
+        *probe->freed = true;
+    while (probe->entries.head)
+        free_entry(probe->entries.head->data);
+    g_free(probe->cache_dir);
+    g_free(probe);
+}
+
+VpProbeWait *
+vp_probe_get(VpProbe *probe, const char *emulator, VpProbeFunc func, gpointer data)
+{
+    Entry *entry = use_entry(probe, emulator);
+    VpProbeWait *wait = g_new0(VpProbeWait, 1);
+
+    *wait = (VpProbeWait){ .entry = entry, .func = func, .data = data, .link.data = wait };
+    g_queue_push_tail_link(&entry->waits, &wait->link);
+    refresh(entry);
+    pursue(entry);
+    return wait;
+}
+
+/* The inquiry goes on: who asks once will ask again. */
+void
+vp_probe_cancel(VpProbeWait *wait)
+{
+    free_wait(wait);
+}
+
+VpQemuFacts *
+vp_probe_peek(VpProbe *probe, const char *emulator)
+{
+    Entry *entry = use_entry(probe, emulator);
+
+    refresh(entry);
+    if (entry->waits.head)
+        pursue(entry);
+    return entry->facts;
+}
+
+/* --- without a loop --------------------------------------------------------- */
+
+typedef struct Answer {
+    bool there;
+    VpQemuFacts *facts;
+    GError *error;
+} Answer;
+
+static void
+take_answer(VpQemuFacts *facts, const GError *error, gpointer data)
+{
+    Answer *answer = data;
+
+    answer->there = true;
+    answer->facts = facts ? vp_qemu_facts_ref(facts) : NULL;
+    answer->error = error ? g_error_copy(error) : NULL;
+}
+
+VpQemuFacts *
+vp_probe_get_blocking(const char *emulator, const char *cache_dir, GError **error)
+{
+    g_autoptr(GMainContext) context = g_main_context_new();
+    g_autoptr(VpLoop) loop = vp_loop_new(context, error);
+    g_autoptr(VpProbe) probe = NULL;
+    Answer answer = { 0 };
+
+    if (!loop)
+        return NULL;
+    probe = vp_probe_new(loop, cache_dir);
+    vp_probe_get(probe, emulator, take_answer, &answer);
+    while (!answer.there)
+        g_main_context_iteration(context, TRUE);
+    if (answer.error)
+        g_propagate_error(error, answer.error);
+    return answer.facts;
+}
+
+char *
+vp_probe_cache_dir(void)
+{
+    if (geteuid() == 0)
+        return g_strdup("/var/cache/virtpassd");
+    return g_build_filename(g_get_user_cache_dir(), "virtpassd", NULL);
+}
