@@ -283,6 +283,7 @@ vp_added_new(VpLoop *loop, VpQmpSession *session, VpProbe *probe, const VpAddedH
     added->data = data;
     added->users = g_ptr_array_new();
     added->calls = g_ptr_array_new_with_free_func(unref_call);
+    added->epoch = g_uuid_string_random();
     return added;
 }
 
@@ -298,6 +299,8 @@ vp_added_lost(VpAdded *added)
 {
     end_all(added);
     g_clear_pointer(&added->native, g_hash_table_unref);
+    g_free(added->epoch);
+    added->epoch = g_uuid_string_random();
 }
 
 void
@@ -311,6 +314,7 @@ vp_added_free(VpAdded *added)
     g_ptr_array_unref(added->users);
     g_ptr_array_unref(added->calls);
     g_clear_pointer(&added->native, g_hash_table_unref);
+    g_free(added->epoch);
     g_free(added);
 }
 
@@ -319,6 +323,8 @@ vp_added_event(VpAdded *added, const VpQmpEvent *event)
 {
     g_autoptr(GPtrArray) calls = NULL;
 
+    if (strcmp(event->name, "STOP") == 0)
+        added->stops++;
     if (added->calls->len == 0)
         return;
     calls = g_ptr_array_new_with_free_func(unref_call);

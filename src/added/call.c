@@ -492,6 +492,25 @@ vp_call_watch(VpCall *call, VpCallEventFunc func, gpointer data)
     call->watch_data = data;
 }
 
+bool
+vp_call_claim(VpCall *call, const char *what)
+{
+    for (guint i = 0; i < call->added->calls->len; i++) {
+        const VpCall *other = g_ptr_array_index(call->added->calls, i);
+
+        if (other != call && g_strcmp0(other->claim, what) == 0)
+            return false;
+    }
+    call->claim = what;
+    return true;
+}
+
+char *
+vp_call_epoch(const VpCall *call)
+{
+    return g_strdup_printf("%s-%" G_GUINT64_FORMAT, call->added->epoch, call->added->stops);
+}
+
 const char *
 vp_call_domain_name(const VpCall *call)
 {

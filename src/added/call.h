@@ -58,6 +58,14 @@ void vp_call_ask_all(VpCall *call, const char *const *commands, bool tolerant, V
 typedef void (*VpCallEventFunc)(VpCall *call, const VpQmpEvent *event, gpointer data);
 void vp_call_watch(VpCall *call, VpCallEventFunc func, gpointer data);
 
+/* Takes @what, a static string, for this call alone until it ends. False: another call of the
+ * session has it. */
+bool vp_call_claim(VpCall *call, const char *what);
+
+/* A text that is the same as at another time only if the guest has not been stopped in between: it
+ * changes with each STOP event and whenever one may have been missed. g_free(). */
+char *vp_call_epoch(const VpCall *call);
+
 /* Sends an event of our own to everybody who listens to the domain. @data: JSON object. */
 void vp_call_emit(VpCall *call, const char *name, const char *data);
 

@@ -15,6 +15,8 @@ struct VpAdded {
     GPtrArray *users;       /* of VpAddedUser, borrowed */
     GPtrArray *calls;       /* of VpCall, a reference each: sent, no reply yet */
     GHashTable *native;     /* of names in the registry: those QEMU has; NULL: not asked yet */
+    char *epoch;            /* the part of vp_call_epoch() that is this connection's */
+    guint64 stops;          /* events STOP on it */
 };
 
 struct VpCall {
@@ -32,6 +34,7 @@ struct VpCall {
     const VpJsonNode *arguments;
     gpointer state;            /* the handler's */
     GDestroyNotify destroy;    /* of @state */
+    const char *claim;         /* see vp_call_claim(); NULL: none */
     VpCallEventFunc watch;
     gpointer watch_data;
     GPtrArray *asks;           /* of call.c's Ask, owned: sent to QEMU, no answer yet */

@@ -314,6 +314,12 @@ vp_lineage_loaded(VpLineage *lineage, const VpSnapshotKey *key, gint64 resumed_n
 }
 
 void
+vp_lineage_lost(VpLineage *lineage)
+{
+    set_current(lineage, NULL, 0, 0, "");
+}
+
+void
 vp_lineage_deleted(VpLineage *lineage, const char *uuid)
 {
     Entry *gone = find(lineage, uuid);

@@ -3,6 +3,9 @@
 
 #include "added/snapshot_list.h"
 
+/* Under which it is kept for the domain. */
+#define VP_LINEAGE_KEY "snapshots"
+
 /* Which snapshot descends from which, as far as that is known. Kept as one JSON text. */
 typedef struct VpLineage VpLineage;
 
@@ -30,6 +33,9 @@ void vp_lineage_saved(VpLineage *lineage, const VpSnapshotKey *key, bool undistu
                       gint64 resumed_ns, const char *seen);
 void vp_lineage_loaded(VpLineage *lineage, const VpSnapshotKey *key, gint64 resumed_ns,
                        const char *seen);
+
+/* Nobody knows from which snapshot the guest goes on now. */
+void vp_lineage_lost(VpLineage *lineage);
 
 /* It is gone; its children become its parent's. */
 void vp_lineage_deleted(VpLineage *lineage, const char *uuid);

@@ -10,8 +10,12 @@
 #include "added/rows.h"
 
 static const VpCommandRow *const rows[] = {
+    &vp_row_delvm,
+    &vp_row_loadvm,
     &vp_row_query_netdev,
+    &vp_row_query_snapshots,
     &vp_row_query_usernet,
+    &vp_row_savevm,
     NULL,
 };
 

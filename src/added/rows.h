@@ -4,5 +4,9 @@
 #include "added/registry.h"
 
 /* The rows of the handler files. */
+extern const VpCommandRow vp_row_delvm;
+extern const VpCommandRow vp_row_loadvm;
 extern const VpCommandRow vp_row_query_netdev;  /* netdev.c */
+extern const VpCommandRow vp_row_query_snapshots;
 extern const VpCommandRow vp_row_query_usernet; /* usernet.c */
+extern const VpCommandRow vp_row_savevm;

@@ -66,23 +66,25 @@ vp_snapshot_default_name(GDateTime *now, const VpDisks *disks)
 }
 
 bool
-vp_check_run_state(const VpJsonNode *status, GError **error)
+vp_check_run_state(const VpJsonNode *status, bool replacing, GError **error)
 {
     static const struct {
         const char *state;
+        bool always;        /* in the way of loading and deleting too */
         const char *why;
     } refused[] = {
-        { "inmigrate", "it is still coming in" },
-        { "finish-migrate", "it is about to move away" },
-        { "postmigrate", "it has moved away" },
-        { "restore-vm", "a snapshot is being loaded, or could not be and has left half a machine" },
-        { "save-vm", "a snapshot is being saved" },
-        { "colo", "it is one half of a fault-tolerant pair" },
+        { "inmigrate", true, "it is still coming in" },
+        { "finish-migrate", true, "it is about to move away" },
+        { "postmigrate", true, "it has moved away" },
+        { "save-vm", true, "a snapshot is being saved" },
+        { "colo", true, "it is one half of a fault-tolerant pair" },
+        { "restore-vm", false, "a snapshot could not be loaded and has left half a machine; load "
+          "another" },
     };
     const char *state = vp_json_get_string(status, "status");
 
     for (gsize i = 0; i < G_N_ELEMENTS(refused); i++) {
-        if (g_strcmp0(state, refused[i].state) == 0)
+        if (g_strcmp0(state, refused[i].state) == 0 && (refused[i].always || !replacing))
             return REFUSE(error, "the guest is in the state '%s': %s", state, refused[i].why);
     }
     return true;

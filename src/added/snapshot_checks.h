@@ -16,8 +16,9 @@ bool vp_check_snapshot_name(const char *name, GError **error);
  * it while a disk has that already. */
 char *vp_snapshot_default_name(GDateTime *now, const VpDisks *disks);
 
-/* query-status: the guest's machine is whole and not about to move away. */
-bool vp_check_run_state(const VpJsonNode *status, GError **error);
+/* query-status: the guest is here, and unless its state will not be kept (@replacing) that is a
+ * whole one. */
+bool vp_check_run_state(const VpJsonNode *status, bool replacing, GError **error);
 
 /* query-migrate: no device keeps the state from being saved or loaded, no migration runs. */
 bool vp_check_migration(const VpJsonNode *migration, GError **error);

@@ -121,6 +121,18 @@ test_name_free(void)
     assert_verdict(false, error, "the disk 'n' has a snapshot 's'");
 }
 
+static bool
+check_saving(const VpJsonNode *status, GError **error)
+{
+    return vp_check_run_state(status, false, error);
+}
+
+static bool
+check_loading(const VpJsonNode *status, GError **error)
+{
+    return vp_check_run_state(status, true, error);
+}
+
 static void
 test_run_state(void)
 {
@@ -135,7 +147,13 @@ test_run_state(void)
         { "{}", NULL },
     };
 
-    run_cases(vp_check_run_state, cases, G_N_ELEMENTS(cases));
+    static const Case replacing[] = {
+        { "{\"status\": \"restore-vm\"}", NULL },
+        { "{\"status\": \"inmigrate\"}", "coming in" },
+    };
+
+    run_cases(check_saving, cases, G_N_ELEMENTS(cases));
+    run_cases(check_loading, replacing, G_N_ELEMENTS(replacing));
 }
 
 static void
