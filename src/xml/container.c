@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Elements that may hold things of ours beside the author's: <metadata>, <qemu:commandline>.
+ * Elements that may hold things of ours beside the author's: <metadata>, <qemu:commandline>,
+ * <devices>.
  *
  * One that holds nothing but ours goes with it when it is taken out: we have made it, or
  * libvirt has printed it only because of us. The one exception is an element that the author
@@ -53,7 +54,8 @@ vp_xml_container_put_in(VpXmlEdits *edits, const VpXmlIndex *index, const VpXmlN
 
     if (!vp_xml_refuse_marks(index, container, error))
         return false;
-    if (container->first || container->has_text || container->has_other) {
+    if (container->first || container->has_text || container->has_other ||
+        container->has_skipped) {
         vp_xml_edits_insert(edits, container->close, 1, block);
         return true;
     }
@@ -72,7 +74,7 @@ vp_xml_container_put_in(VpXmlEdits *edits, const VpXmlIndex *index, const VpXmlN
 static bool
 holds_only(const VpXmlNode *container, GHashTable *ours)
 {
-    if (container->has_text || container->has_other)
+    if (container->has_text || container->has_other || container->has_skipped)
         return false;
     for (const VpXmlNode *child = container->first; child; child = child->next) {
         if (child->role != VP_XML_MARKED && !g_hash_table_contains(ours, child))

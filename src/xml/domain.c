@@ -13,6 +13,7 @@
 
 #include "xml/author.h"
 #include "xml/container.h"
+#include "xml/made.h"
 #include "xml/passthrough.h"
 
 #include <string.h>
@@ -27,15 +28,25 @@ vp_xml_domain_is_qemu(const VpXmlNode *domain)
 }
 
 static void
+set_first(const VpXmlNode **which, const VpXmlNode *node)
+{
+    if (!*which)
+        *which = node;
+}
+
+static void
 add_passthrough(VpXmlDomain *domain, const VpXmlNode *metadata)
 {
     for (VpXmlNode *child = metadata->first; child; child = child->next) {
         if (child->role != VP_XML_PASSTHROUGH)
             continue;
         g_ptr_array_add(domain->passthrough, child);
-        g_hash_table_add(domain->ours, child);
-        for (VpXmlNode *kept = child->first; kept; kept = kept->next)
-            g_ptr_array_add(domain->kept, kept);
+        for (VpXmlNode *kept = child->first; kept; kept = kept->next) {
+            if (vp_xml_node_is(kept, "", "emulator"))
+                set_first(&domain->kept_emulator, kept);
+            else
+                g_ptr_array_add(domain->kept, kept);
+        }
     }
 }
 
@@ -44,17 +55,20 @@ add_qemu_element(VpXmlDomain *domain, VpXmlNode *node)
 {
     if (vp_xml_author_knows(node))
         g_ptr_array_add(domain->authored, node);
-    if (!g_str_equal(node->local, "commandline"))
+    if (!vp_xml_node_is(node, VP_XML_QEMU_NS, "commandline"))
         return;
     g_ptr_array_add(domain->commandlines, node);
     vp_xml_session_words_find(node, domain->words);
 }
 
+/* The first grandchild of that role. */
 static void
-set_first(const VpXmlNode **which, const VpXmlNode *node)
+set_first_below(const VpXmlNode **which, const VpXmlNode *node, VpXmlRole role)
 {
-    if (!*which)
-        *which = node;
+    for (const VpXmlNode *child = node->first; child; child = child->next) {
+        if (child->role == role)
+            set_first(which, child);
+    }
 }
 
 static void
@@ -70,6 +84,13 @@ add_child(VpXmlDomain *domain, VpXmlNode *node)
     case VP_XML_METADATA:
         set_first(&domain->metadata, node);
         add_passthrough(domain, node);
+        break;
+    case VP_XML_OS:
+        set_first_below(&domain->os_type, node, VP_XML_OS_TYPE);
+        break;
+    case VP_XML_DEVICES:
+        set_first(&domain->devices, node);
+        set_first_below(&domain->emulator, node, VP_XML_EMULATOR);
         break;
     case VP_XML_QEMU:
         add_qemu_element(domain, node);
@@ -90,6 +111,7 @@ vp_xml_domain_init(VpXmlDomain *domain, const VpXmlIndex *index, const VpXmlNode
         .kept = g_ptr_array_new(),
         .authored = g_ptr_array_new(),
         .words = g_array_new(FALSE, FALSE, sizeof(VpXmlSessionWords)),
+        .session = g_hash_table_new(NULL, NULL),
         .ours = g_hash_table_new(NULL, NULL),
     };
     for (VpXmlNode *child = node->first; child; child = child->next)
@@ -97,9 +119,14 @@ vp_xml_domain_init(VpXmlDomain *domain, const VpXmlIndex *index, const VpXmlNode
     for (guint i = 0; i < domain->words->len; i++) {
         const VpXmlSessionWords *words = &g_array_index(domain->words, VpXmlSessionWords, i);
 
-        for (guint k = 0; k < VP_XML_SESSION_WORDS; k++)
+        for (guint k = 0; k < VP_XML_SESSION_WORDS; k++) {
+            g_hash_table_add(domain->session, (gpointer)words->args[k]);
             g_hash_table_add(domain->ours, (gpointer)words->args[k]);
+        }
     }
+    domain->made = vp_xml_made_find(domain);
+    for (guint i = 0; domain->made != VP_XML_MADE_CHANGED && i < domain->passthrough->len; i++)
+        g_hash_table_add(domain->ours, domain->passthrough->pdata[i]);
 }
 
 void
@@ -110,24 +137,35 @@ vp_xml_domain_clear(VpXmlDomain *domain)
     g_clear_pointer(&domain->kept, g_ptr_array_unref);
     g_clear_pointer(&domain->authored, g_ptr_array_unref);
     g_clear_pointer(&domain->words, g_array_unref);
+    g_clear_pointer(&domain->session, g_hash_table_unref);
     g_clear_pointer(&domain->ours, g_hash_table_unref);
 }
 
-void
-vp_xml_domain_take_words_out(const VpXmlDomain *domain, guint qemu_uses, VpXmlEdits *edits)
+/* Whether a child of @node is in @which. */
+static bool
+has_some(const VpXmlNode *node, GHashTable *which)
 {
-    const VpXmlNode *done = NULL;
+    const VpXmlNode *child = node->first;
+
+    while (child && !g_hash_table_contains(which, child))
+        child = child->next;
+    return child != NULL;
+}
+
+void
+vp_xml_domain_take_words_out(const VpXmlDomain *domain, GHashTable *which, guint qemu_uses,
+                             VpXmlEdits *edits)
+{
     guint removed_uses = 0;
     VpXmlRange declaration = { 0 };
     VpXmlRange value = { 0 };
 
-    for (guint i = 0; i < domain->words->len; i++) {
-        const VpXmlNode *commandline =
-            g_array_index(domain->words, VpXmlSessionWords, i).commandline;
+    for (guint i = 0; i < domain->commandlines->len; i++) {
+        const VpXmlNode *commandline = domain->commandlines->pdata[i];
 
-        if (commandline != done && vp_xml_container_take_out(edits, commandline, domain->ours))
+        if (has_some(commandline, which) &&
+            vp_xml_container_take_out(edits, commandline, which))
             removed_uses += commandline->qemu_uses;
-        done = commandline;
     }
     /* libvirt declares the prefix on the domain when it prints a command line */
     if (removed_uses > 0 && removed_uses == qemu_uses &&
@@ -152,8 +190,8 @@ rewrite_domain(const VpXmlIndex *index, const VpXmlNode *node, VpXmlRewriteFunc 
 static bool
 may_hold_ours(const char *bytes)
 {
-    return strstr(bytes, VP_XML_VIRTPASS_NS) ||
-           (strstr(bytes, VP_XML_QEMU_NS) && vp_xml_author_may_be_in(bytes));
+    return strstr(bytes, VP_XML_VIRTPASS_NS) || strstr(bytes, VP_XML_QEMU_NS) ||
+           strstr(bytes, VP_XML_QEMU_2010_NS);
 }
 
 static bool

@@ -41,7 +41,12 @@ static const struct {
     { VP_XML_DOMAIN, "", "name", VP_XML_NAME },
     { VP_XML_DOMAIN, "", "uuid", VP_XML_UUID },
     { VP_XML_DOMAIN, "", "metadata", VP_XML_METADATA },
+    { VP_XML_DOMAIN, "", "os", VP_XML_OS },
+    { VP_XML_DOMAIN, "", "devices", VP_XML_DEVICES },
     { VP_XML_DOMAIN, VP_XML_QEMU_NS, NULL, VP_XML_QEMU },
+    { VP_XML_DOMAIN, VP_XML_QEMU_2010_NS, NULL, VP_XML_QEMU },
+    { VP_XML_OS, "", "type", VP_XML_OS_TYPE },
+    { VP_XML_DEVICES, "", "emulator", VP_XML_EMULATOR },
     { VP_XML_METADATA, VP_XML_VIRTPASS_NS, "passthrough", VP_XML_PASSTHROUGH },
     { VP_XML_METADATA, NULL, NULL, VP_XML_FOREIGN },
     { VP_XML_PASSTHROUGH, NULL, NULL, VP_XML_INNER },
@@ -53,6 +58,7 @@ const char *const vp_xml_mark_words[] = {
     VP_XML_MARK_KEPT,
     VP_XML_MARK_EMPTY,
     VP_XML_MARK_CLOSED,
+    VP_XML_MARK_ADDED,
     NULL,
 };
 
@@ -73,7 +79,9 @@ typedef struct Scan {
     guint n_bindings;        /* sum of them */
     guint shadow;            /* depth of the open element that hides the outer "qemu", or 0 */
     guint qemu_uses;         /* names seen with the prefix "qemu" that is not hidden */
-    GString *uuid;           /* character data of the open <uuid> */
+    GString *text;           /* character data of the innermost open element that has to have it */
+    guint line;              /* of the byte at @counted, from 1 */
+    gsize counted;
     bool ended;              /* by us, before the end of the document */
     GError *error;
 } Scan;
@@ -237,6 +245,15 @@ find_tag(const Scan *scan, gsize end)
     return end > 0 ? end - 1 : 0;
 }
 
+/* Nodes begin one behind the other, so that each byte is looked at once. */
+static void
+set_line(Scan *scan, VpXmlNode *node)
+{
+    for (; scan->counted < node->start; scan->counted++)
+        scan->line += scan->index->text.bytes[scan->counted] == '\n';
+    node->line = scan->line;
+}
+
 /* libxml2 has read up to "/>" or ">". */
 static void
 set_start(Scan *scan, VpXmlNode *node)
@@ -244,8 +261,15 @@ set_start(Scan *scan, VpXmlNode *node)
     gsize read = xmlByteConsumed(scan->parser);
 
     node->start = find_tag(scan, read);
+    set_line(scan, node);
     node->open_end = read + (scan->index->text.bytes[read] == '/' ? 2 : 1);
     node->end = node->close = node->open_end;
+}
+
+static bool
+has_text_in_index(VpXmlRole role)
+{
+    return role == VP_XML_UUID || role == VP_XML_EMULATOR || role == VP_XML_INNER;
 }
 
 static void
@@ -266,7 +290,8 @@ on_start(void *data, const xmlChar *local, const xmlChar *prefix, const xmlChar 
     count_qemu_uses(scan, role, prefix, uri, bindings, n_bindings, attributes, n_attributes);
     note_undeclared(scan, prefix, uri, attributes, n_attributes);
     if (role == VP_XML_NOTHING) {
-        scan->skipped++;
+        if (scan->skipped++ == 0)
+            scan->current->has_skipped = true;
         return;
     }
     node = append_node(scan, role);
@@ -278,8 +303,8 @@ on_start(void *data, const xmlChar *local, const xmlChar *prefix, const xmlChar 
     copy_bindings(scan, node, bindings, n_bindings);
     set_start(scan, node);
     scan->current = node;
-    if (role == VP_XML_UUID)
-        g_string_truncate(scan->uuid, 0);
+    if (has_text_in_index(role))
+        g_string_truncate(scan->text, 0);
 }
 
 /* libxml2 has read the end tag, or the "/>". */
@@ -291,8 +316,8 @@ close_current(Scan *scan)
     node->end = xmlByteConsumed(scan->parser);
     node->close = vp_xml_node_is_self_closing(node) ? node->end : find_tag(scan, node->end);
     node->qemu_uses = scan->qemu_uses - node->qemu_uses;
-    if (node->role == VP_XML_UUID)
-        node->text = g_string_chunk_insert(scan->index->strings, scan->uuid->str);
+    if (has_text_in_index(node->role) && (node->role != VP_XML_INNER || !node->first))
+        node->text = g_string_chunk_insert(scan->index->strings, scan->text->str);
     scan->current = node->parent;
 }
 
@@ -319,8 +344,8 @@ on_text(void *data, const xmlChar *text, int len)
 {
     Scan *scan = data;
 
-    if (scan->current && scan->current->role == VP_XML_UUID)
-        g_string_append_len(scan->uuid, (const char *)text, len);
+    if (scan->current && has_text_in_index(scan->current->role))
+        g_string_append_len(scan->text, (const char *)text, len);
     if (scan->current && scan->skipped == 0 && !scan->current->has_text)
         scan->current->has_text = !vp_xml_is_blank((const char *)text, len);
 }
@@ -351,7 +376,8 @@ is_mark(const VpXmlNode *parent, const xmlChar *target, const xmlChar *word)
     return g_str_equal(target, VP_XML_MARK_TARGET) && word &&
            g_strv_contains(vp_xml_mark_words, (const char *)word) &&
            (parent->role == VP_XML_DOMAIN || parent->role == VP_XML_METADATA ||
-            parent->role == VP_XML_QEMU);
+            parent->role == VP_XML_QEMU || parent->role == VP_XML_DEVICES ||
+            parent->role == VP_XML_EMULATOR);
 }
 
 /* libxml2 has read up to behind the "?>". */
@@ -371,6 +397,7 @@ on_instruction(void *data, const xmlChar *target, const xmlChar *word)
     node->local = keep(scan, word);
     node->end = node->close = node->open_end = xmlByteConsumed(scan->parser);
     node->start = find_tag(scan, node->end);
+    set_line(scan, node);
 }
 
 static void
@@ -442,7 +469,7 @@ run(Scan *scan)
 static bool
 scan_text(VpXmlIndex *index, GError **error)
 {
-    Scan scan = { .index = index };
+    Scan scan = { .index = index, .line = 1 };
     guint attributes = vp_xml_text_attributes_max(&index->text);
 
     if (attributes > VP_XML_ATTRIBUTES_MAX) {
@@ -452,10 +479,10 @@ scan_text(VpXmlIndex *index, GError **error)
         return false;
     }
     scan.parser = xmlNewParserCtxt();
-    scan.uuid = g_string_new(NULL);
+    scan.text = g_string_new(NULL);
     run(&scan);
     xmlFreeParserCtxt(scan.parser);
-    g_string_free(scan.uuid, TRUE);
+    g_string_free(scan.text, TRUE);
     if (scan.error)
         g_propagate_error(error, scan.error);
     return !scan.error;
@@ -536,6 +563,6 @@ vp_xml_set_error(GError **error, VpError code, const VpXmlIndex *index, const Vp
     cut(name, MESSAGE_MAX / 4);
     cut(text, MESSAGE_MAX);
     g_set_error(error, VP_ERROR, code, "line %u: <%s%s%s>: %s",
-                vp_xml_line(index->text.bytes, node->start),
+                node->line,
                 is_element ? "" : "?" VP_XML_MARK_TARGET " ", name, is_element ? "" : "?", text);
 }

@@ -11,10 +11,14 @@ typedef enum VpXmlRole {
     VP_XML_DOMAIN,      /* <domain>, <inactiveDomain> */
     VP_XML_NAME,        /* <name> of a domain */
     VP_XML_UUID,        /* <uuid> of a domain */
+    VP_XML_OS,          /* <os> of a domain */
+    VP_XML_OS_TYPE,     /* <type> in it */
+    VP_XML_DEVICES,     /* <devices> of a domain */
+    VP_XML_EMULATOR,    /* <emulator> in it */
     VP_XML_METADATA,    /* <metadata> of a domain */
     VP_XML_FOREIGN,     /* somebody else's element in <metadata>; not looked into */
     VP_XML_PASSTHROUGH, /* our element in <metadata> */
-    VP_XML_QEMU,        /* child of a domain in libvirt's namespace for QEMU */
+    VP_XML_QEMU,        /* child of a domain in one of the namespaces for QEMU */
     VP_XML_INNER,       /* anything below PASSTHROUGH or QEMU */
     VP_XML_MARKED,      /* a processing instruction of ours; @local is its word */
 } VpXmlRole;
@@ -34,12 +38,13 @@ typedef struct VpXmlBinding {
 
 /*
  * Processing instructions of ours: they say what stood in the author's text where nothing else
- * tells. container.c and kept.c have the use of each word.
+ * tells. container.c, emulator.c and kept.c have the use of each word.
  */
 #define VP_XML_MARK_TARGET "virtpass"
 #define VP_XML_MARK_KEPT "kept"
 #define VP_XML_MARK_EMPTY "empty"
 #define VP_XML_MARK_CLOSED "closed"
+#define VP_XML_MARK_ADDED "added"
 #define VP_XML_MARK(word) "<?" VP_XML_MARK_TARGET " " word "?>"
 
 extern const char *const vp_xml_mark_words[];
@@ -59,8 +64,10 @@ struct VpXmlNode {
     guint n_attributes;
     VpXmlBinding *bindings;
     guint n_bindings;
-    const char *text;           /* of a UUID: all its character data */
+    const char *text;           /* of UUID and EMULATOR: all character data, as libvirt reads it; of
+                                 * an INNER without children: its own. "" for all others */
 
+    guint line;                 /* of @start, counted from 1 */
     gsize start;                /* '<' of the start tag */
     gsize open_end;             /* behind the '>' of the start tag */
     gsize close;                /* '<' of the end tag; == end when there is none: <a/> */
@@ -68,6 +75,7 @@ struct VpXmlNode {
 
     bool has_text;              /* character data that is not blank stands in it */
     bool has_other;             /* comments, CDATA or processing instructions stand in it */
+    bool has_skipped;           /* elements that are not in the index stand in it */
     guint qemu_uses;            /* names in it with the prefix "qemu" as declared outside of it */
 };
 

@@ -13,6 +13,9 @@
  * the domain, one that means something else there goes on the element itself. So do all when the
  * document uses some prefix without declaring it: a declaration on the domain might wake it.
  *
+ * A <commandline> is among them when its words are not what the author wrote. Our element then has
+ * attributes too, which are made.c's business, and maybe his <emulator>, which is emulator.c's.
+ *
  * Where an element stood a mark is left, <?virtpass kept?>. As long as the text is the one that
  * we handed out each element goes back to its mark. libvirt drops the marks, and sorts: then
  * the elements go before <qemu:commandline>, or where libvirt would print that.
@@ -62,7 +65,9 @@ add_need(const VpXmlNode *root, const VpXmlNode *node, const char *prefix, GArra
     if (find_binding(needs, prefix) || is_bound_within(root, node, prefix))
         return;
     need.uri = vp_xml_node_lookup(root->parent, prefix);
-    if (need.uri) /* a prefix that means nothing, or "xml" */
+    /* A prefix may mean nothing, or be "xml". No prefix means no namespace in <domain> and
+     * <metadata>, or they would not be these. */
+    if (need.uri && (*prefix || *need.uri))
         g_array_append_val(needs, need);
 }
 
@@ -106,16 +111,18 @@ verbatim(const VpXmlDomain *domain, const VpXmlNode *node)
 
 /* What all the author's elements need; they stand in one scope. */
 static GArray *
-find_common_needs(const VpXmlDomain *domain)
+find_common_needs(const VpXmlKeep *keep)
 {
     GArray *common = g_array_new(FALSE, FALSE, sizeof(VpXmlBinding));
 
-    for (guint i = 0; i < domain->authored->len; i++) {
-        g_autoptr(GArray) needs = find_needs(domain->authored->pdata[i]);
+    for (guint i = 0; i < keep->elements->len; i++) {
+        g_autoptr(GArray) needs = find_needs(keep->elements->pdata[i]);
 
         for (guint k = 0; k < needs->len; k++) {
-            if (!find_binding(common, g_array_index(needs, VpXmlBinding, k).prefix))
-                g_array_append_val(common, g_array_index(needs, VpXmlBinding, k));
+            const VpXmlBinding *need = &g_array_index(needs, VpXmlBinding, k);
+
+            if (!find_binding(common, need->prefix))
+                g_array_append_vals(common, need, 1);
         }
     }
     return common;
@@ -135,60 +142,54 @@ choose_prefix(const GArray *needs)
 }
 
 static void
-print_passthrough(const VpXmlDomain *domain, guint depth, VpXmlBlock *block)
+add_verbatim(const VpXmlDomain *domain, const VpXmlNode *node, guint depth, VpXmlBlock *block)
 {
-    g_autoptr(GArray) needs = find_common_needs(domain);
+    g_autofree char *text = verbatim(domain, node);
+
+    vp_xml_block_add(block, depth, "%s", text);
+}
+
+static void
+print_passthrough(const VpXmlDomain *domain, const VpXmlKeep *keep, guint depth,
+                  VpXmlBlock *block)
+{
+    g_autoptr(GArray) needs = find_common_needs(keep);
     g_autofree char *prefix = choose_prefix(needs);
     g_autoptr(GString) bindings = g_string_new(NULL);
 
     print_binding(bindings, &(VpXmlBinding){ prefix, VP_XML_VIRTPASS_NS });
     for (guint i = 0; i < needs->len; i++)
         print_binding(bindings, &g_array_index(needs, VpXmlBinding, i));
-    vp_xml_block_add(block, depth, "<%s:passthrough%s>", prefix, bindings->str);
-    for (guint i = 0; i < domain->authored->len; i++) {
-        g_autofree char *text = verbatim(domain, domain->authored->pdata[i]);
-
-        vp_xml_block_add(block, depth + 1, "%s", text);
-    }
+    vp_xml_block_add(block, depth, "<%s:passthrough%s%s>", prefix, bindings->str,
+                     keep->attributes);
+    for (guint i = 0; i < keep->elements->len; i++)
+        add_verbatim(domain, keep->elements->pdata[i], depth + 1, block);
+    if (keep->emulator)
+        add_verbatim(domain, keep->emulator, depth + 1, block);
     vp_xml_block_add(block, depth, "</%s:passthrough>", prefix);
 }
 
-static bool
-refuse_mixture(const VpXmlDomain *domain, GError **error)
-{
-    const VpXmlNode *passthrough = NULL;
-
-    if (domain->passthrough->len == 0)
-        return true;
-    passthrough = domain->passthrough->pdata[0];
-    vp_xml_set_error(error, VP_ERROR_XML, domain->index, domain->authored->pdata[0],
-                     "<metadata> keeps elements taken from the domain (line %u), expected such "
-                     "elements in one of the two places",
-                     vp_xml_line(domain->index->text.bytes, passthrough->start));
-    return false;
-}
-
 bool
-vp_xml_kept_store(const VpXmlDomain *domain, VpXmlEdits *edits, GError **error)
+vp_xml_kept_store(const VpXmlDomain *domain, const VpXmlKeep *keep, VpXmlEdits *edits,
+                  GError **error)
 {
     g_autoptr(VpXmlBlock) block = vp_xml_block_new();
 
-    if (domain->authored->len == 0)
-        return true;
-    if (!refuse_mixture(domain, error) ||
-        !vp_xml_refuse_marks(domain->index, domain->node, error))
+    if (!vp_xml_refuse_marks(domain->index, domain->node, error))
         return false;
-    for (guint i = 0; i < domain->authored->len; i++) {
-        const VpXmlNode *node = domain->authored->pdata[i];
+    for (guint i = 0; i < keep->elements->len; i++) {
+        const VpXmlNode *node = keep->elements->pdata[i];
 
+        if (!vp_xml_refuse_marks(domain->index, node, error))
+            return false;
         vp_xml_edits_replace(edits, node->start, node->end, VP_XML_MARK(VP_XML_MARK_KEPT));
     }
     if (domain->metadata) {
-        print_passthrough(domain, 0, block);
+        print_passthrough(domain, keep, 0, block);
         return vp_xml_container_put_in(edits, domain->index, domain->metadata, block, error);
     }
     vp_xml_block_add(block, 0, "<metadata>");
-    print_passthrough(domain, 1, block);
+    print_passthrough(domain, keep, 1, block);
     vp_xml_block_add(block, 0, "</metadata>");
     vp_xml_edits_insert(edits, domain->node->close, 1, block);
     return true;

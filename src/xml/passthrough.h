@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "plan/plan.h"
+
 #include <glib.h>
 #include <stdbool.h>
 
@@ -12,13 +14,18 @@
  * translate() gave is the author's document to the byte, whatever that looked like, unless it
  * had no uuid or was not in UTF-8; these two it has got then.
  *
- * Where things are: index.c finds them, author.c reads the elements that libvirt does not know
- * (a new one is a row there), kept.c carries them in <metadata>, session_words.c knows the
- * words of a session, translate.c and restore.c decide.
+ * Where things are: index.c finds them; author.c, commandline.c, alter.c and group.c read the
+ * elements that libvirt does not know, kept.c carries them in <metadata>, made.c knows what was
+ * made of them, emulator.c the shim that takes <emulator>'s place, session_words.c the words of a
+ * session; translate.c and restore.c decide.
+ *
+ * The elements themselves are documented in docs/schemas/domain-qemu.rng.
  */
 
-/* libvirt's namespace for QEMU, and that of our element in <metadata>. */
+/* libvirt's namespace for QEMU, that of the proposal of 2010, which means the same, and that of
+ * our element in <metadata>. */
 #define VP_XML_QEMU_NS "http://libvirt.org/schemas/domain/qemu/1.0"
+#define VP_XML_QEMU_2010_NS "http://qemu.org/schemas/qemu/1.0"
 #define VP_XML_VIRTPASS_NS "http://virtpass.org/schemas/domain/1.0"
 
 /* Id of the chardev that carries the dedicated session; how its words are known again. */
@@ -41,12 +48,60 @@ typedef enum VpSessionPolicy {
 
 extern const char *const vp_xml_policy_names[];
 
+/* The last part of the path of the emulator shim: how it is known again in <emulator>. */
+#define VP_XML_SHIM_NAME "virtpass-emulator"
+
+/* What libvirt chooses a default emulator by; NULL where the document does not say. */
+typedef struct VpXmlMachine {
+    const char *type;    /* <domain type=''> */
+    const char *arch;    /* <os><type arch=''> */
+    const char *machine; /* <os><type machine=''> */
+} VpXmlMachine;
+
 /* How documents are translated; borrowed strings. */
 typedef struct VpXmlRules {
     VpSessionPolicy policy;
     const char *session_dir; /* absolute directory in which QEMU makes the session sockets;
                               * UTF-8 without control characters, for it is written in XML */
+    const char *shim;        /* absolute path of virtpass-emulator as libvirtd sees it; needed
+                              * with @compile */
+    bool running;            /* documents describe a guest that runs elsewhere or did (migration,
+                              * restore): what is stock in them is what it was started with, and
+                              * stays, -device words too */
+
+    /* Turns what the author wants into words for the command line and a plan for the shim.
+     * @wishes: as in argv/compile.h, `emulator` set. *ret_words: NULL-terminated, g_strfreev();
+     * *ret_plan: vp_plan_to_json(), NULL when the shim has nothing to do. @compile NULL: documents
+     * that need it are refused (VP_ERROR_UNSUPPORTED); stock ones are not looked into. */
+    bool (*compile)(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data,
+                    GError **error);
+    /* The emulator that libvirt takes when <emulator> is missing; g_free(). NULL and @error: not
+     * known. Asked only for documents that vp_xml_needs() lists. */
+    char *(*default_emulator)(const VpXmlMachine *machine, gpointer data, GError **error);
+    gpointer data;           /* of both */
 } VpXmlRules;
+
+/* What has to be known before one domain of a document can be translated. */
+typedef struct VpXmlNeeds {
+    VpPlan *wishes;       /* as @compile will get it, but `emulator` is NULL when it is libvirt's
+                           * choice, which depends on the rest */
+    char *type;           /* as in VpXmlMachine */
+    char *arch;
+    char *machine;
+    bool facts;           /* facts about the QEMU binary are wanted: something is set in what may be
+                           * JSON, or a device is added */
+} VpXmlNeeds;
+
+void vp_xml_needs_free(VpXmlNeeds *needs);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpXmlNeeds, vp_xml_needs_free)
+
+/*
+ * The domains for which vp_xml_translate() with the same rules will call compile(), of
+ * VpXmlNeeds, in document order; no element when it calls it for none. So a caller who must not
+ * block can find everything out first. Callbacks of @rules are not called, only whether @compile
+ * is NULL matters. NULL: the error with which translate would end as well.
+ */
+GPtrArray *vp_xml_needs(const VpXmlRules *rules, const char *xml, GError **error);
 
 /* What an (upstream-form) domain document says about its session. */
 typedef struct VpXmlSession {
@@ -69,9 +124,16 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpXmlSession, vp_xml_session_clear)
  * of QEMU's (kvm, qemu, hvf ...) is "unchanged": its errors are libvirtd's to report. So is one
  * with a DOCTYPE, unless something of ours seems to be in it: VP_ERROR_UNSUPPORTED.
  *
- * translate() of upstream form brings the session words up to date and changes nothing else:
- * the session is what the element says that is kept in <metadata>, else what the policy says.
- * Under VP_POLICY_REQUESTED words that nobody asked for go.
+ * translate() of upstream form brings the session words and the shim's directory up to date and
+ * changes nothing else: the session is what the element says that is kept in <metadata>, else what
+ * the policy says. Under VP_POLICY_REQUESTED words that nobody asked for go. Upstream form to
+ * which an author has added elements is restored first, and all of it is translated anew.
+ *
+ * What was made of the author's elements may have been changed without us, by an edit of the
+ * definition through plain libvirtd. Words that were added behind ours are the author's own from
+ * then on. After any other change the elements no longer say what the domain is: both directions
+ * leave them in <metadata> and the rest as it is, which is what runs, and translate() writes a
+ * warning to the log. New elements in such a document are refused.
  *
  * A session whose socket would have too long a path: VP_ERROR_UNSUPPORTED when the author asked
  * for it, none and a warning in the log when only the policy did.

@@ -22,13 +22,9 @@ vp_xml_session_clear(VpXmlSession *session)
 static VpSessionKind
 read_asked(const VpXmlDomain *domain)
 {
-    const GPtrArray *places[] = { domain->kept, domain->authored };
-    VpXmlWishes wishes = { .session = VP_SESSION_DEDICATED };
+    g_auto(VpXmlWishes) wishes = { .session = VP_SESSION_DEDICATED };
 
-    for (gsize place = 0; place < G_N_ELEMENTS(places); place++) {
-        for (guint i = 0; i < places[place]->len; i++)
-            vp_xml_author_read(domain->index, places[place]->pdata[i], &wishes, NULL);
-    }
+    vp_xml_author_read_session(domain, &wishes, NULL);
     return wishes.session;
 }
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Upstream form -> what a reader sees, and what can be read off upstream form.
+ * Upstream form -> what a reader sees.
+ *
+ * Where somebody changed what was made of the author's elements, these do not say what the domain
+ * is any more. Then they stay in <metadata> for everybody to see, and so does what runs.
  *
  * A document that we have nothing in does not contain the word "virtpass": our namespace, the
  * session's id and our marks all do. Most documents are done with one look for it.
@@ -9,7 +12,9 @@
 
 #include "xml/container.h"
 #include "xml/domain.h"
+#include "xml/emulator.h"
 #include "xml/kept.h"
+#include "xml/made.h"
 #include "xml/passthrough.h"
 
 #include <string.h>
@@ -38,9 +43,14 @@ restore_domain(const VpXmlDomain *domain, gconstpointer data G_GNUC_UNUSED, VpXm
 {
     guint qemu_uses = domain->node->qemu_uses;
 
-    qemu_uses += vp_xml_kept_put_back(domain, edits);
-    qemu_uses -= take_passthrough_out(domain, edits);
-    vp_xml_domain_take_words_out(domain, qemu_uses, edits);
+    if (domain->made != VP_XML_MADE_CHANGED) {
+        qemu_uses += vp_xml_kept_put_back(domain, edits);
+        qemu_uses -= take_passthrough_out(domain, edits);
+    }
+    if (domain->made == VP_XML_MADE_INTACT && vp_xml_made_emulator(domain))
+        vp_xml_emulator_put_back(domain, vp_xml_made_emulator(domain), domain->kept_emulator,
+                                 edits);
+    vp_xml_domain_take_words_out(domain, domain->ours, qemu_uses, edits);
     return true;
 }
 

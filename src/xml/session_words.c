@@ -197,11 +197,14 @@ vp_xml_session_words_set_path(const VpXmlSessionWords *words, const char *path, 
     vp_xml_edits_replace(edits, old.from, old.to, value);
 }
 
-/* Whether a chardev or monitor option of @value names our chardev as its own id. */
-static bool
-uses_our_id(const char *value)
+bool
+vp_xml_session_words_use_id(const char *value)
 {
-    g_auto(GStrv) options = g_strsplit(value, ",", -1);
+    g_auto(GStrv) options = NULL;
+
+    if (!strstr(value, VP_XML_SESSION_CHARDEV))
+        return false;
+    options = g_strsplit(value, ",", -1);
 
     return g_strv_contains((const char *const *)options, "id=" VP_XML_SESSION_CHARDEV);
 }
@@ -210,8 +213,7 @@ const VpXmlNode *
 vp_xml_session_words_clash(const VpXmlNode *commandline, GHashTable *ours)
 {
     for (const VpXmlNode *child = commandline->first; child; child = child->next) {
-        if (strstr(word_of(child), VP_XML_SESSION_CHARDEV) &&
-            !g_hash_table_contains(ours, child) && uses_our_id(word_of(child)))
+        if (!g_hash_table_contains(ours, child) && vp_xml_session_words_use_id(word_of(child)))
             return child;
     }
     return NULL;

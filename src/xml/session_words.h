@@ -32,5 +32,8 @@ void vp_xml_session_words_set_path(const VpXmlSessionWords *words, const char *p
 /* The first word that is not in @ours and uses our chardev id; NULL if there is none. */
 const VpXmlNode *vp_xml_session_words_clash(const VpXmlNode *commandline, GHashTable *ours);
 
+/* Whether a value for an option names our chardev as its own id. */
+bool vp_xml_session_words_use_id(const char *value);
+
 /* @text in canonical form, as libvirt reads it. false: that is no uuid. */
 bool vp_xml_uuid_canonical(const char *text, char ret_uuid[37]);

@@ -42,8 +42,10 @@
     "  <metadata>\n    " PASSTHROUGH_OPEN "\n      " text "\n    " PASSTHROUGH_CLOSE               \
     "\n  </metadata>\n"
 
-static const VpXmlRules rules_all G_GNUC_UNUSED = { VP_POLICY_ALL, "/run/s" };
-static const VpXmlRules rules_requested G_GNUC_UNUSED = { VP_POLICY_REQUESTED, "/run/s" };
+static const VpXmlRules rules_all G_GNUC_UNUSED = { .policy = VP_POLICY_ALL,
+                                                    .session_dir = "/run/s" };
+static const VpXmlRules rules_requested G_GNUC_UNUSED = { .policy = VP_POLICY_REQUESTED,
+                                                          .session_dir = "/run/s" };
 
 /* The document that @xml becomes; no error is expected. */
 static inline char *

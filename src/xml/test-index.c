@@ -29,9 +29,15 @@ assert_bytes(const VpXmlIndex *index, gsize from, gsize to, const char *wanted)
 static void
 print_node(GString *out, const VpXmlNode *node)
 {
-    static const char *const names[] = { "nothing",  "set",     "domain",      "name", "uuid",
-                                         "metadata", "foreign", "passthrough", "qemu", "inner",
-                                         "mark" };
+    static const char *const names[] = {
+        [VP_XML_SET] = "set",           [VP_XML_DOMAIN] = "domain",
+        [VP_XML_NAME] = "name",         [VP_XML_UUID] = "uuid",
+        [VP_XML_OS] = "os",             [VP_XML_OS_TYPE] = "type",
+        [VP_XML_DEVICES] = "devices",   [VP_XML_EMULATOR] = "emulator",
+        [VP_XML_METADATA] = "metadata", [VP_XML_FOREIGN] = "foreign",
+        [VP_XML_QEMU] = "qemu",         [VP_XML_PASSTHROUGH] = "passthrough",
+        [VP_XML_INNER] = "inner",       [VP_XML_MARKED] = "mark",
+    };
 
     g_string_append(out, names[node->role]);
     if (node->first)
@@ -51,7 +57,10 @@ test_roles(void)
     } cases[] = {
         { "<domain/>", "domain" },
         { "<domain><name>a</name><uuid/><os><name/></os><x><y><metadata/></y></x></domain>",
-          "domain(name uuid)" },
+          "domain(name uuid os)" },
+        { "<domain><os><type>hvm<b/></type><type/></os><devices><disk><emulator/></disk>"
+          "<emulator>/a<!-- b --><?virtpass added?></emulator></devices></domain>",
+          "domain(os(type type) devices(emulator(mark)))" },
         { "<domainsnapshot><name/><domain><name/></domain><inactiveDomain/></domainsnapshot>",
           "set(domain(name) domain)" },
         { "<domaincheckpoint><parent><domain/></parent><domain/></domaincheckpoint>",
@@ -61,8 +70,8 @@ test_roles(void)
           "domain(metadata(foreign passthrough(inner(inner))))" },
         { "<domain" XMLNS_QEMU "><qemu:a><b/></qemu:a><p:b xmlns:p='" VP_XML_QEMU_NS
           "'/><c xmlns='" VP_XML_QEMU_NS "'/><d xmlns='urn:x'/><devices><qemu:e/></devices>"
-          "</domain>",
-          "domain(qemu(inner) qemu qemu)" },
+          "<e xmlns='" VP_XML_QEMU_2010_NS "'/></domain>",
+          "domain(qemu(inner) qemu qemu devices qemu)" },
         { "<domain" XMLNS_QEMU "><?virtpass kept?><?virtpass other?><?virtpass?><?v kept?>"
           "<metadata><?virtpass  closed?><a><?virtpass empty?></a></metadata>"
           "<qemu:a><b><?virtpass empty?></b></qemu:a></domain>",
@@ -78,6 +87,25 @@ test_roles(void)
         print_node(roles, index->root);
         g_assert_cmpstr(roles->str, ==, cases[i].roles);
     }
+}
+
+static void
+test_lines(void)
+{
+    g_autoptr(VpXmlIndex) index = index_of("<?xml version='1.0'?>\n<domain\n>\n<x>\n</x\n>"
+                                           "<name\n/><uuid>\n</uuid>\r\n<metadata><a/>\n<b/>"
+                                           "</metadata>\n<?virtpass kept?></domain>");
+    const VpXmlNode *name = index->root->first;
+    const VpXmlNode *uuid = name->next;
+    const VpXmlNode *metadata = uuid->next;
+
+    g_assert_cmpuint(index->root->line, ==, 2);
+    g_assert_cmpuint(name->line, ==, 6);
+    g_assert_cmpuint(uuid->line, ==, 7);
+    g_assert_cmpuint(metadata->line, ==, 9);
+    g_assert_cmpuint(metadata->first->line, ==, 9);
+    g_assert_cmpuint(metadata->last->line, ==, 10);
+    g_assert_cmpuint(metadata->next->line, ==, 11);
 }
 
 static void
@@ -334,6 +362,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/xml/index/roles", test_roles);
+    g_test_add_func("/xml/index/lines", test_lines);
     g_test_add_func("/xml/index/not-ours", test_not_ours);
     g_test_add_func("/xml/index/doctype", test_doctype);
     g_test_add_func("/xml/index/positions", test_positions);

@@ -10,12 +10,13 @@
  *   - a document that restore leaves as it is comes back byte for byte from translate and
  *     restore, when each of its domains has a uuid and it is in UTF-8,
  *   - without those it comes back so after it has got them,
- *   - what restore gives is accepted again, unless it has marks of ours.
+ *   - what restore gives is accepted again, unless it has marks of ours,
+ *   - compiling is asked for if vp_xml_needs() says so, and for no more domains.
  */
 
 #include "base/log.h"
 #include "xml/domain.h"
-#include "xml/passthrough.h"
+#include "xml/test-compile.h"
 
 #include <string.h>
 
@@ -81,16 +82,33 @@ has_to_come_back(const char *xml)
     return !incomplete && !index->text.converted;
 }
 
-static inline bool
-check_rules(const VpXmlRules *rules, const char *xml)
+static inline void
+check_needs(const VpXmlRules *rules, const char *xml, guint compiled)
 {
-    g_autofree char *upstream = try_translate(rules, xml);
+    g_autoptr(GPtrArray) needs = vp_xml_needs(rules, xml, NULL);
+
+    g_assert_nonnull(needs);
+    /* a document that was restored first has some domains compiled twice */
+    g_assert_cmpuint(needs->len, <=, compiled);
+    g_assert_cmpint(needs->len == 0, ==, compiled == 0);
+}
+
+static inline bool
+check_rules(const VpXmlRules *given, const char *xml)
+{
+    guint compiled = 0;
+    VpXmlRules counting = *given;
+    const VpXmlRules *rules = &counting;
+    g_autofree char *upstream = NULL;
     g_autofree char *author = NULL;
     g_autofree char *again = NULL;
     g_autofree char *back = NULL;
 
+    counting.data = &compiled;
+    upstream = try_translate(rules, xml);
     if (!upstream)
         return false;
+    check_needs(rules, xml, compiled);
     author = must_restore(upstream);
     assert_final(rules, upstream, author);
     back = must_restore(xml);
@@ -112,11 +130,15 @@ static inline bool
 check_laws(const char *xml)
 {
     static const VpXmlRules rules[] = {
-        { VP_POLICY_ALL, "/run/s" },
-        { VP_POLICY_REQUESTED, "/run/s" },
-        { VP_POLICY_ALL, "/a,b&'\"<" },
-        { VP_POLICY_ALL, "/a-directory-whose-name-is-too-long-for-the-path-of-any-socket-in-it-to"
+        { .policy = VP_POLICY_ALL, .session_dir = "/run/s" },
+        { .policy = VP_POLICY_REQUESTED, .session_dir = "/run/s" },
+        { .policy = VP_POLICY_ALL, .session_dir = "/a,b&'\"<" },
+        { .policy = VP_POLICY_ALL,
+          .session_dir = "/a-directory-whose-name-is-too-long-for-the-path-of-any-socket-in-it-to"
                          "-be-below-the-limit" },
+        { .policy = VP_POLICY_ALL, .session_dir = "/run/s", COMPILING },
+        { .policy = VP_POLICY_REQUESTED, .session_dir = "/run/s", COMPILING },
+        { .policy = VP_POLICY_ALL, .session_dir = "/run/s", .running = true, COMPILING },
     };
     g_auto(VpXmlSession) session = { 0 };
     g_autofree char *restored = NULL;

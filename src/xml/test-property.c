@@ -41,6 +41,30 @@ put_space(Generator *generator)
 }
 
 static void
+put_extensions(Generator *generator)
+{
+    static const char *const extensions[] = {
+        "<qemu:arg>-S</qemu:arg>",
+        "<arg>\n  -S &lt;</arg>",
+        "<qemu:arg value='-device'/><qemu:arg value='lsi'/>",
+        "<qemu:arg value='-device'/>\n<qemu:arg value='{}'/>",
+        "<q:extra>-a 'b &apos;'</q:extra>",
+        "<env name='B'/>",
+        "<qemu:alter option='device'><match>a<!-- c --></match><modify>b=c</modify></qemu:alter>",
+        "<alter option='cpu'>\n  <q:replace match='a'>b</q:replace></alter>",
+        "<qemu:alter option='x' required='no'><qemu:remove/></qemu:alter>",
+        "<qemu:alter/>",
+        "<o:extra xmlns:o='" VP_XML_QEMU_2010_NS "'><![CDATA[-x]]></o:extra>",
+        NULL,
+    };
+
+    for (guint n = choose(generator, 3); n > 0; n--) {
+        put_space(generator);
+        put_one_of(generator, extensions);
+    }
+}
+
+static void
 put_args(Generator *generator)
 {
     static const char *const args[] = {
@@ -59,6 +83,9 @@ put_args(Generator *generator)
         NULL,
     };
     guint most = choose(generator, 4) == 0 ? 12 : 6;
+
+    if (choose(generator, 4) == 0)
+        put_extensions(generator);
 
     for (guint n = choose(generator, 4); n > 0; n--) {
         put_space(generator);
@@ -107,6 +134,37 @@ put_ours(Generator *generator)
     };
 
     put_one_of(generator, ours);
+}
+
+static void
+put_group(Generator *generator)
+{
+    static const char *const groups[] = {
+        "<qemu:device id='x'><driver>lsi</driver></qemu:device>",
+        "<q:device/>",
+        "<netdev xmlns='" VP_XML_QEMU_NS "' id='n'><type>user</type></netdev>",
+        "<qemu:cpudef>\n  <qemu:name> a </qemu:name>\n</qemu:cpudef>",
+        "<o:smp-opts xmlns:o='" VP_XML_QEMU_2010_NS "'><cpus>2</cpus></o:smp-opts>",
+        "<o:commandline xmlns:o='" VP_XML_QEMU_2010_NS "'><o:arg>-S</o:arg></o:commandline>",
+        "<qemu:device id=''/>",
+        NULL,
+    };
+
+    put_one_of(generator, groups);
+}
+
+static void
+put_devices(Generator *generator)
+{
+    static const char *const devices[] = {
+        "<devices/>", "<devices></devices>", "<devices>\n  </devices>",
+        "<devices>\n    <disk/>\n    <emulator>/usr/bin/qemu</emulator>\n  </devices>",
+        "<devices><emulator/></devices>", "<devices><emulator> /q </emulator><e/></devices>",
+        "<devices><emulator>/q<?virtpass added?></emulator></devices>",
+        "<devices><?virtpass closed?><emulator>" SHIM "</emulator></devices>", NULL,
+    };
+
+    put_one_of(generator, devices);
 }
 
 static void
@@ -167,6 +225,7 @@ put_domain(Generator *generator, const char *name)
     };
     static void (*const parts[])(Generator *) = {
         put_plain, put_plain, put_plain, put_ours, put_commandline, put_commandline, put_metadata,
+        put_group, put_devices,
     };
 
     g_string_append_printf(generator->xml, "<%s type='", name);

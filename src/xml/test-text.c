@@ -131,15 +131,6 @@ test_escape(void)
     g_assert_cmpstr(all, ==, "a&lt;b&gt;&amp;&apos;&quot;&#9;&#10;&#13;\xc3\xa9");
 }
 
-static void
-test_line(void)
-{
-    g_assert_cmpuint(vp_xml_line("a\nb\nc", 0), ==, 1);
-    g_assert_cmpuint(vp_xml_line("a\nb\nc", 1), ==, 1);
-    g_assert_cmpuint(vp_xml_line("a\nb\nc", 2), ==, 2);
-    g_assert_cmpuint(vp_xml_line("a\nb\nc", 4), ==, 3);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -148,6 +139,5 @@ main(int argc, char **argv)
     g_test_add_func("/xml/text/find-attribute", test_find_attribute);
     g_test_add_func("/xml/text/attributes-max", test_attributes_max);
     g_test_add_func("/xml/text/escape", test_escape);
-    g_test_add_func("/xml/text/line", test_line);
     return g_test_run();
 }

@@ -349,7 +349,8 @@ test_uuid_made(void)
 static void
 test_renewal(void)
 {
-    static const VpXmlRules elsewhere = { VP_POLICY_ALL, "/else,where&" };
+    static const VpXmlRules elsewhere = { .policy = VP_POLICY_ALL,
+                                          .session_dir = "/else,where&" };
     static const struct {
         const VpXmlRules *rules;
         const char *before;

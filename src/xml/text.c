@@ -37,16 +37,6 @@ vp_xml_is_blank(const char *bytes, gsize len)
     return true;
 }
 
-guint
-vp_xml_line(const char *bytes, gsize offset)
-{
-    guint line = 1;
-
-    for (gsize i = 0; i < offset; i++)
-        line += bytes[i] == '\n';
-    return line;
-}
-
 char *
 vp_xml_escape(const char *value)
 {

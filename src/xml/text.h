@@ -25,9 +25,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpXmlText, vp_xml_text_clear)
 /* The most attributes that one start tag of the document can have, as far as a parser gets. */
 guint vp_xml_text_attributes_max(const VpXmlText *text);
 
-/* Line of the byte at @offset, counted from 1. */
-guint vp_xml_line(const char *bytes, gsize offset);
-
 /*
  * Finds the attribute written as @name in the tag that starts at @tag ('<'), which must be
  * well-formed. @ret_whole begins with the white space before it, @ret_value is what stands

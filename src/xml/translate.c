@@ -3,41 +3,37 @@
 /*
  * Author's form -> upstream form, for each domain of a document:
  *
- *   - the author's elements are read, those that we keep and those that he has just written,
- *   - they and the policy decide which session the domain has,
- *   - the new ones are moved into <metadata>,
+ *   - the author's elements are read; they and the policy decide which session the domain has,
+ *   - what he wants of the command line is compiled to words, and to a plan for the shim,
+ *   - his elements are moved into <metadata>. His <commandline> stays where it is if its words are
+ *     what they were compiled to; else it is moved too, and one of ours takes its place,
+ *   - where there is a plan, the shim takes the emulator's place,
  *   - the words of a dedicated session are added, brought up to date or taken out.
  *
- * A document in upstream form goes the same way and comes out as it was but for words that are
- * not right here: it may come from another host, an old save file, or be a copy of another
- * domain's.
+ * A document in upstream form comes out as it was but for what is not right here, the session's
+ * words and the shim's directory: it may come from another host, an old save file, or be a copy
+ * of another domain's. It is never compiled again, since it may describe a guest that runs: what
+ * fits a newer QEMU need not fit that one.
  *
  * The socket's name has the uuid in it. A domain without one would get it from libvirt, as
  * random as we make it, but too late for us to know.
  */
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/socket.h"
 #include "xml/author.h"
+#include "xml/check.h"
+#include "xml/commandline.h"
 #include "xml/container.h"
-#include "xml/domain.h"
+#include "xml/emulator.h"
 #include "xml/kept.h"
+#include "xml/made.h"
+#include "xml/pass.h"
 
 #include <string.h>
 
-static bool
-read_wishes(const VpXmlDomain *domain, VpXmlWishes *wishes, GError **error)
-{
-    const GPtrArray *places[] = { domain->kept, domain->authored };
-
-    for (gsize place = 0; place < G_N_ELEMENTS(places); place++) {
-        for (guint i = 0; i < places[place]->len; i++) {
-            if (!vp_xml_author_read(domain->index, places[place]->pdata[i], wishes, error))
-                return false;
-        }
-    }
-    return true;
-}
+/* --- the session --------------------------------------------------------- */
 
 static VpSessionKind
 choose_session(const VpXmlRules *rules, const VpXmlWishes *wishes)
@@ -109,14 +105,69 @@ check_words(const VpXmlDomain *domain, GError **error)
     return false;
 }
 
-/* A <qemu:commandline> for the words alone. */
+/*
+ * Where the session's socket is to be; NULL: there is none. A domain that is to have a session and
+ * no uuid gets one.
+ */
+static bool
+find_path(const VpXmlDomain *domain, const VpXmlRules *rules, const VpXmlWishes *wishes,
+          char **ret_path, VpXmlEdits *edits, GError **error)
+{
+    char uuid[37] = "";
+    g_autofree char *fresh_uuid = g_uuid_string_random();
+    g_autofree char *path = NULL;
+    bool fits = false;
+
+    *ret_path = NULL;
+    if (choose_session(rules, wishes) != VP_SESSION_DEDICATED || !read_uuid(domain, uuid))
+        return true;
+    path = vp_xml_session_path(rules->session_dir, *uuid ? uuid : fresh_uuid);
+    if (!check_path(domain, wishes, path, &fits, error))
+        return false;
+    if (!fits)
+        return true;
+    if (!check_words(domain, error))
+        return false;
+    if (!*uuid)
+        write_uuid(domain, fresh_uuid, edits);
+    *ret_path = g_steal_pointer(&path);
+    return true;
+}
+
+/* --- a <commandline> of ours --------------------------------------------- */
+
 static void
-add_commandline(const VpXmlDomain *domain, const char *path, VpXmlEdits *edits)
+print_arg(VpXmlBlock *block, const char *word)
+{
+    g_autofree char *value = vp_xml_escape(word);
+
+    vp_xml_block_add(block, 1, "<qemu:arg value='%s'/>", value);
+}
+
+static void
+print_env(VpXmlBlock *block, const char *name, const char *value)
+{
+    g_autofree char *escaped = vp_xml_escape(value);
+
+    vp_xml_block_add(block, 1, "<qemu:env name='%s' value='%s'/>", name, escaped);
+}
+
+/* Any of the two may be NULL. */
+static void
+add_commandline(const VpXmlDomain *domain, const VpXmlMade *made, const char *path,
+                VpXmlEdits *edits)
 {
     g_autoptr(VpXmlBlock) block = vp_xml_block_new();
 
+    if (!path && (!made || (made->words->len == 0 && made->names->len == 0)))
+        return;
     vp_xml_block_add(block, 0, "<qemu:commandline xmlns:qemu='%s'>", VP_XML_QEMU_NS);
-    vp_xml_session_words_print(block, 1, "qemu:", path);
+    for (guint i = 0; made && i < made->words->len; i++)
+        print_arg(block, made->words->pdata[i]);
+    for (guint i = 0; made && i < made->names->len; i++)
+        print_env(block, made->names->pdata[i], made->values->pdata[i]);
+    if (path)
+        vp_xml_session_words_print(block, 1, "qemu:", path);
     vp_xml_block_add(block, 0, "</qemu:commandline>");
     vp_xml_edits_insert(edits, domain->node->close, 1, block);
 }
@@ -129,7 +180,7 @@ add_words(const VpXmlDomain *domain, const char *path, VpXmlEdits *edits, GError
     g_autofree char *prefix = NULL;
 
     if (domain->commandlines->len == 0) {
-        add_commandline(domain, path, edits);
+        add_commandline(domain, NULL, path, edits);
         return true;
     }
     last = domain->commandlines->pdata[domain->commandlines->len - 1];
@@ -138,66 +189,232 @@ add_words(const VpXmlDomain *domain, const char *path, VpXmlEdits *edits, GError
     return vp_xml_container_put_in(edits, domain->index, last, block, error);
 }
 
+/* Where the <commandline>s stay. */
 static bool
-give_session(const VpXmlDomain *domain, const VpXmlRules *rules, const VpXmlWishes *wishes,
-             VpXmlEdits *edits, GError **error)
+settle_session(const VpXmlDomain *domain, const char *path, VpXmlEdits *edits, GError **error)
 {
-    char uuid[37] = "";
-    g_autofree char *fresh_uuid = g_uuid_string_random();
-    g_autofree char *path = NULL;
-    bool fits = false;
-
-    if (!read_uuid(domain, uuid))
-        return true;
-    path = vp_xml_session_path(rules->session_dir, *uuid ? uuid : fresh_uuid);
-    if (!check_path(domain, wishes, path, &fits, error))
-        return false;
-    if (!fits) {
-        vp_xml_domain_take_words_out(domain, domain->node->qemu_uses, edits);
-        return true;
-    }
-    if (!check_words(domain, error))
-        return false;
-    if (!*uuid)
-        write_uuid(domain, fresh_uuid, edits);
-    if (domain->words->len == 0)
+    if (!path)
+        vp_xml_domain_take_words_out(domain, domain->session, domain->node->qemu_uses, edits);
+    else if (domain->words->len == 0)
         return add_words(domain, path, edits, error);
-    vp_xml_session_words_set_path(&g_array_index(domain->words, VpXmlSessionWords, 0), path,
-                                  domain->index->text.bytes, edits);
+    else
+        vp_xml_session_words_set_path(&g_array_index(domain->words, VpXmlSessionWords, 0), path,
+                                      domain->index->text.bytes, edits);
     return true;
 }
 
-static bool
-refuse_two_passthroughs(const VpXmlDomain *domain, GError **error)
-{
-    const VpXmlNode *first = NULL;
+/* --- compiling ----------------------------------------------------------- */
 
-    if (domain->passthrough->len < 2)
+static char *
+find_emulator(const VpXmlDomain *domain, const VpXmlRules *rules, GError **error)
+{
+    VpXmlMachine machine = vp_xml_emulator_machine(domain);
+
+    if (rules->default_emulator)
+        return rules->default_emulator(&machine, rules->data, error);
+    g_set_error_literal(error, VP_ERROR, VP_ERROR_UNSUPPORTED,
+                        "the domain has no <emulator>, and which one libvirt would choose is not "
+                        "known here, expected an <emulator>");
+    return NULL;
+}
+
+static bool
+check_id(const VpXmlDomain *domain, const char *word, GError **error)
+{
+    if (!vp_xml_session_words_use_id(word))
         return true;
-    first = domain->passthrough->pdata[0];
-    vp_xml_set_error(error, VP_ERROR_XML, domain->index, domain->passthrough->pdata[1],
-                     "stands twice in the domain (first in line %u), expected once",
-                     vp_xml_line(domain->index->text.bytes, first->start));
+    return vp_xml_refuse(error, domain->index, domain->node, "the word '%s' for the command line "
+                         "has the id '" VP_XML_SESSION_CHARDEV "', which belongs to the dedicated "
+                         "session, expected another one", word);
+}
+
+/* libvirt writes attributes such that a line break in them is a space when it is read again. */
+static bool
+check_word(const VpXmlDomain *domain, const char *word, GError **error)
+{
+    const char *p = word;
+
+    while (*p && !g_ascii_iscntrl(*p))
+        p++;
+    if (!*p && strlen(word) <= VP_WORD_MAX)
+        return check_id(domain, word, error);
+    if (*p)
+        return vp_xml_refuse(error, domain->index, domain->node, "the word '%s' for the command "
+                             "line has a control character in it, which libvirt cannot store, "
+                             "expected it without", word);
+    vp_xml_set_error(error, VP_ERROR_LIMIT, domain->index, domain->node,
+                     "a word for the command line is %" G_GSIZE_FORMAT " bytes long, at most %u "
+                     "are allowed", strlen(word), VP_WORD_MAX);
     return false;
 }
 
-static bool
-translate_domain(const VpXmlDomain *domain, gconstpointer data, VpXmlEdits *edits, GError **error)
-{
-    const VpXmlRules *rules = data;
-    VpXmlWishes wishes = { 0 };
+/* What compiling gives. */
+typedef struct Compiled {
+    char **words;
+    char *plan;
+} Compiled;
 
-    if (!refuse_two_passthroughs(domain, error) || !read_wishes(domain, &wishes, error) ||
-        !vp_xml_kept_store(domain, edits, error))
+static void
+clear_compiled(Compiled *compiled)
+{
+    g_strfreev(compiled->words);
+    g_free(compiled->plan);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Compiled, clear_compiled)
+
+static bool
+compile(const VpXmlDomain *domain, const VpXmlRules *rules, VpXmlWishes *wishes,
+        Compiled *compiled, GError **error)
+{
+    if (!wishes->plan->emulator)
+        wishes->plan->emulator = find_emulator(domain, rules, error);
+    if (!wishes->plan->emulator ||
+        !rules->compile(wishes->plan, &compiled->words, &compiled->plan, rules->data, error))
         return false;
-    if (choose_session(rules, &wishes) == VP_SESSION_DEDICATED)
-        return give_session(domain, rules, &wishes, edits, error);
-    vp_xml_domain_take_words_out(domain, domain->node->qemu_uses, edits);
+    for (char **word = compiled->words; *word; word++) {
+        if (!check_word(domain, *word, error))
+            return false;
+    }
     return true;
+}
+
+/* Whether the <commandline>s say just that already. */
+static bool
+is_as_written(const VpXmlDomain *domain, const Compiled *compiled)
+{
+    guint n = 0;
+
+    if (compiled->plan || vp_xml_author_has_words(domain->authored))
+        return false;
+    for (guint i = 0; i < domain->commandlines->len; i++) {
+        const VpXmlNode *commandline = domain->commandlines->pdata[i];
+
+        if (vp_xml_commandline_kind(commandline) == VP_XML_EXTENDED)
+            return false;
+        for (const VpXmlNode *child = commandline->first; child; child = child->next) {
+            if (!vp_xml_commandline_is_arg(child))
+                continue;
+            if (g_strcmp0(vp_xml_node_attribute(child, "value"), compiled->words[n]) != 0)
+                return false;
+            n++;
+        }
+    }
+    return !compiled->words[n];
+}
+
+/* --- moving -------------------------------------------------------------- */
+
+/* The author's elements in their order, libvirt's <commandline>s among them or not. */
+static GPtrArray *
+find_movable(const VpXmlDomain *domain, bool commandlines)
+{
+    GPtrArray *movable = g_ptr_array_new();
+
+    for (VpXmlNode *child = domain->node->first; child; child = child->next) {
+        if (child->role == VP_XML_QEMU &&
+            (vp_xml_author_knows(child) ||
+             (commandlines && g_str_equal(child->local, "commandline"))))
+            g_ptr_array_add(movable, child);
+    }
+    return movable;
+}
+
+/* All that stays in the domain is libvirt's own. */
+static bool
+move_session_element(const VpXmlDomain *domain, VpXmlEdits *edits, GError **error)
+{
+    g_autoptr(GPtrArray) movable = find_movable(domain, false);
+    VpXmlKeep keep = { .elements = movable, .attributes = "" };
+
+    return movable->len == 0 || vp_xml_kept_store(domain, &keep, edits, error);
+}
+
+static void
+list_made(const VpXmlWishes *wishes, const Compiled *compiled, VpXmlMade *made)
+{
+    for (guint i = 0; compiled->words[i]; i++)
+        g_ptr_array_add(made->words, compiled->words[i]);
+    for (guint i = 0; i < wishes->env->len; i++) {
+        const char *value = vp_xml_node_attribute(wishes->env->pdata[i], "value");
+
+        g_ptr_array_add(made->names,
+                        (gpointer)vp_xml_node_attribute(wishes->env->pdata[i], "name"));
+        g_ptr_array_add(made->values, (gpointer)(value ? value : ""));
+    }
+    if (!compiled->plan)
+        return;
+    g_ptr_array_add(made->names, (gpointer)VP_PLAN_VARIABLE);
+    g_ptr_array_add(made->values, compiled->plan);
+    made->emulator = wishes->plan->emulator;
+}
+
+static bool
+move_all(const VpXmlDomain *domain, const VpXmlRules *rules, const VpXmlWishes *wishes,
+         const Compiled *compiled, const char *path, VpXmlEdits *edits, GError **error)
+{
+    g_autoptr(GPtrArray) movable = find_movable(domain, true);
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    g_autoptr(GPtrArray) values = g_ptr_array_new();
+    VpXmlMade made = { words, names, values, NULL };
+    VpXmlKeep keep = { .elements = movable };
+    g_autofree char *attributes = NULL;
+
+    list_made(wishes, compiled, &made);
+    keep.attributes = attributes = vp_xml_made_attributes(&made, movable);
+    if (made.emulator && !vp_xml_emulator_put_shim(domain, rules->shim, made.emulator, edits,
+                                                   &keep.emulator, error))
+        return false;
+    if (!vp_xml_kept_store(domain, &keep, edits, error))
+        return false;
+    add_commandline(domain, &made, path, edits);
+    return true;
+}
+
+/* --- a domain ------------------------------------------------------------ */
+
+/* In author's form, or without anything of ours. */
+static bool
+translate_author(const VpXmlDomain *domain, const VpXmlRules *rules, VpXmlWishes *wishes,
+                 const char *path, VpXmlEdits *edits, GError **error)
+{
+    g_auto(Compiled) compiled = { 0 };
+
+    if (!vp_xml_author_read_plan(domain, rules, wishes, error) ||
+        (wishes->plan && !compile(domain, rules, wishes, &compiled, error)))
+        return false;
+    if (wishes->plan && !is_as_written(domain, &compiled))
+        return move_all(domain, rules, wishes, &compiled, path, edits, error);
+    return move_session_element(domain, edits, error) &&
+           settle_session(domain, path, edits, error);
+}
+
+static bool
+translate_upstream(const VpXmlDomain *domain, const VpXmlRules *rules, const char *path,
+                   VpXmlEdits *edits, GError **error)
+{
+    if (domain->made == VP_XML_MADE_INTACT && vp_xml_made_emulator(domain) && rules->shim)
+        vp_xml_emulator_set_shim(domain, rules->shim, edits);
+    return settle_session(domain, path, edits, error);
+}
+
+static bool
+translate_domain(const VpXmlDomain *domain, const VpXmlRules *rules,
+                 GPtrArray *needs G_GNUC_UNUSED, VpXmlEdits *edits, GError **error)
+{
+    g_auto(VpXmlWishes) wishes = { 0 };
+    g_autofree char *path = NULL;
+
+    if (!vp_xml_author_read_session(domain, &wishes, error) ||
+        !find_path(domain, rules, &wishes, &path, edits, error))
+        return false;
+    if (domain->passthrough->len > 0)
+        return translate_upstream(domain, rules, path, edits, error);
+    return translate_author(domain, rules, &wishes, path, edits, error);
 }
 
 bool
 vp_xml_translate(const VpXmlRules *rules, const char *xml, char **ret_xml, GError **error)
 {
-    return vp_xml_rewrite(xml, translate_domain, rules, ret_xml, error);
+    return vp_xml_pass(rules, xml, translate_domain, NULL, ret_xml, error);
 }

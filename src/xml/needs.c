@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What has to be known before a document can be translated. It is found by the code that reads the
+ * wishes for the translation itself, so that the two cannot disagree; only compiling is left out.
+ */
+
+#include "xml/author.h"
+#include "xml/commandline.h"
+#include "xml/emulator.h"
+#include "xml/pass.h"
+
+void
+vp_xml_needs_free(VpXmlNeeds *needs)
+{
+    if (!needs)
+        return;
+    vp_plan_free(needs->wishes);
+    g_free(needs->type);
+    g_free(needs->arch);
+    g_free(needs->machine);
+    g_free(needs);
+}
+
+static bool
+adds_device(char **words)
+{
+    while (*words && !vp_xml_commandline_adds_device(*words))
+        words++;
+    return *words != NULL;
+}
+
+static bool
+action_needs_facts(const VpAction *action)
+{
+    return action->kind == VP_ACTION_MODIFY ||
+           (action->kind == VP_ACTION_EXTRA && adds_device(action->words));
+}
+
+static bool
+step_needs_facts(const VpStep *step)
+{
+    switch (step->kind) {
+    case VP_STEP_WORDS:
+        return adds_device(step->words->words);
+    case VP_STEP_GROUP:
+        return g_str_equal(step->group->name, "device");
+    case VP_STEP_ALTER:
+        break;
+    }
+    for (guint i = 0; i < step->alter->actions->len; i++) {
+        if (action_needs_facts(step->alter->actions->pdata[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool
+needs_facts(const VpPlan *wishes)
+{
+    for (guint i = 0; i < wishes->steps->len; i++) {
+        if (step_needs_facts(wishes->steps->pdata[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool
+add_needs(const VpXmlDomain *domain, const VpXmlRules *rules, GPtrArray *list,
+          VpXmlEdits *edits G_GNUC_UNUSED, GError **error)
+{
+    g_auto(VpXmlWishes) wishes = { 0 };
+    VpXmlMachine machine = vp_xml_emulator_machine(domain);
+    VpXmlNeeds *needs = NULL;
+
+    if (!vp_xml_author_read_session(domain, &wishes, error))
+        return false;
+    if (domain->passthrough->len > 0)
+        return true;
+    if (!vp_xml_author_read_plan(domain, rules, &wishes, error))
+        return false;
+    if (!wishes.plan)
+        return true;
+    needs = g_new0(VpXmlNeeds, 1);
+    needs->wishes = g_steal_pointer(&wishes.plan);
+    needs->type = g_strdup(machine.type);
+    needs->arch = g_strdup(machine.arch);
+    needs->machine = g_strdup(machine.machine);
+    needs->facts = needs_facts(needs->wishes);
+    g_ptr_array_add(list, needs);
+    return true;
+}
+
+GPtrArray *
+vp_xml_needs(const VpXmlRules *rules, const char *xml, GError **error)
+{
+    g_autoptr(GPtrArray) needs = g_ptr_array_new_with_free_func((GDestroyNotify)vp_xml_needs_free);
+    g_autofree char *changed = NULL;
+
+    if (!vp_xml_pass(rules, xml, add_needs, needs, &changed, error))
+        return NULL;
+    return g_steal_pointer(&needs);
+}
