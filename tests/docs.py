@@ -29,6 +29,7 @@ INSTALLED = {
     "LIBDIR/libvirt-qemu-passthrough.so.VERSION",
     "LIBDIR/pkgconfig/libvirt-qemu-passthrough.pc",
     "bin/virtpass",
+    "bin/virtpass-emulator",
     "etc/apparmor.d/abstractions/libvirt-qemu.d/virtpassd",
     "etc/virtpassd/virtpassd.conf",
     "include/libvirt-qemu-passthrough.h",
@@ -40,7 +41,10 @@ INSTALLED = {
     "share/bash-completion/completions/virtpassd",
     "share/man/man1/virtpass.1",
     "share/man/man5/virtpassd.conf.5",
+    "share/man/man8/virtpass-emulator.8",
     "share/man/man8/virtpassd.8",
+    # meson tells of one of several links that are called the same; this is the last.
+    "lib/virtpass-emulators/usr/bin/qemu-system-x86_64/virtpass-emulator",
 }
 
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Files that the shim leaves in the guest's run-time directory, which libvirt removes with the
+ * guest. libvirt has made the directory for this one start, so a file that is there already is
+ * from a start that failed; it is replaced, and links are not followed.
+ */
+
+#include "emulator/record.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "json/write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static void
+add_words(VpJsonWriter *writer, const char *key, char *const *words)
+{
+    vp_json_begin_array(writer, key);
+    for (; *words; words++)
+        vp_json_add_string(writer, NULL, *words);
+    vp_json_end(writer);
+}
+
+char *
+vp_record_text(char *const *generated, char *const *altered, const GPtrArray *warnings)
+{
+    g_auto(VpJsonWriter) writer = vp_json_writer_compact();
+
+    vp_json_begin_object(&writer, NULL);
+    vp_json_add_int(&writer, "version", VP_RECORD_VERSION);
+    add_words(&writer, "generated", generated);
+    add_words(&writer, "altered", altered);
+    vp_json_begin_array(&writer, "warnings");
+    for (guint i = 0; i < warnings->len; i++)
+        vp_json_add_string(&writer, NULL, warnings->pdata[i]);
+    vp_json_end(&writer);
+    vp_json_end(&writer);
+    return vp_json_writer_steal(&writer);
+}
+
+bool
+vp_record_write_file(const char *path, const char *text, GError **error)
+{
+    gsize size = strlen(text), done = 0;
+    vp_autofd int fd = -1;
+
+    unlink(path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    while (fd >= 0 && done < size) {
+        gssize n = write(fd, text + done, size - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break;
+        done += n;
+    }
+    if (fd >= 0 && done == size)
+        return true;
+    vp_error_set_errno(error, errno, "cannot write %s", path);
+    return false;
+}

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The emulator shim as libvirt would find it: a link to it in a tree that says which emulator it
+stands for (src/plan/shim.c). The tree has a lasting place in the build directory, for libvirtd's
+findings about an emulator are kept by its path."""
+
+import json
+import os
+
+from harness import guest, leaks
+from harness.virtpassd import program
+
+VARIABLE = "VIRTPASS_PLAN"
+
+
+def directory():
+    cache = os.environ.get("VIRTPASS_TEST_CACHE")
+    return os.path.dirname(cache) if cache else leaks.root()
+
+
+def path(emulator=guest.EMULATOR, below=None):
+    """The shim's path for this emulator; made if it is not there."""
+    link = f"{below or directory()}/virtpass-emulators{emulator}/virtpass-emulator"
+    target = program("VIRTPASS_EMULATOR")
+    os.makedirs(os.path.dirname(link), exist_ok=True)
+    temporary = f"{link}.{os.getpid()}"
+    os.symlink(target, temporary)
+    os.rename(temporary, link)
+    return link
+
+
+def plan(*steps, emulator=guest.EMULATOR, types=()):
+    return json.dumps({"version": 1, "emulator": emulator, "steps": list(steps),
+                       "types": list(types)})
+
+
+def alter(option, *actions, number=1, **more):
+    return {"alter": option, "number": number, "actions": list(actions), **more}
