@@ -24,7 +24,8 @@
  *   what NULL means.
  * - flags are a bitwise OR of the values of the enumeration that is named, or 0. An unknown flag is
  *   an error (VIR_ERR_INVALID_ARG).
- * - All functions may be called in any thread, and block until libvirt has answered.
+ * - All functions may be called in any thread, and block until libvirt has answered. Where memory
+ *   runs out the process ends.
  *
  * Enumerations grow at their end only, and structures are opaque: a program that was built with an
  * older header works with a newer library.
@@ -229,7 +230,7 @@ VIRTPASS_API int virtpassDomainGetCommandline(virDomainPtr dom, unsigned int for
 VIRTPASS_API int virtpassCommandlineGetWords(const virtpassCommandline *commandline,
                                              const char *const **words);
 
-/* The same for the environment: each is NAME=VALUE. */
+/* The same for the environment: each is NAME=VALUE. None with VIRTPASS_COMMANDLINE_RUNNING. */
 VIRTPASS_API int virtpassCommandlineGetEnvironment(const virtpassCommandline *commandline,
                                                    const char *const **variables);
 
