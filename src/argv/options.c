@@ -125,7 +125,7 @@ static const VpOptionRow rows[] = {
     PLAIN("qtest-log"),
     PLAIN("readconfig"),
     PLAIN("rotate"),
-    KEYS("rtc", OPTS, "base", TEXT, "rtc", NULL),
+    KEYS("rtc", OPTS, NULL, TEXT, "rtc", NULL),
     KEYS("run-with", OPTS, NULL, TEXT, "run-with", NULL),
     PLAIN("runas"),
     NONE("s"),

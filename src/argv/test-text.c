@@ -56,8 +56,11 @@ static const struct {
     { native, false, 3, 64 },
     { "qemu", false, 0, 1 },
     { "qemu", true, 0, 1 },
+    { "qemu disk.img", true, 0, 2 },
     { "qemu \\\ndisk.img", true, 0, 2 },
+    { "qemu \\\n-a b c d \\\n-e \\\n-f g", true, 0, 8 },
     { "qemu \\\n-a b \\\nc \\\nd \\\n-e \\\n-f g", true, 0, 8 },
+    { "qemu \\\n-a '' ''", true, 0, 4 },
     { "qemu \\\n-a '' \\\n''", true, 0, 4 },
     { "'' ''", false, 0, 2 },
 };

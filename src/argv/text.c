@@ -32,6 +32,7 @@ typedef struct Reader {
     const char *start;
     const char *at;
     GString *word;  /* the one that is read */
+    bool joined;    /* a line ended in front of it */
     GError **error;
 } Reader;
 
@@ -136,8 +137,12 @@ read_word(Reader *reader)
 static bool
 find_word(Reader *reader)
 {
+    reader->joined = false;
     for (;;) {
-        if (reader->at[0] == '\\' && reader->at[1] == '\n')
+        bool join = reader->at[0] == '\\' && reader->at[1] == '\n';
+
+        reader->joined |= join;
+        if (join)
             reader->at += 2;
         else if (*reader->at == ' ' || *reader->at == '\t')
             reader->at++;
@@ -161,10 +166,18 @@ is_assignment(const char *at)
     return size > 0 && !g_ascii_isdigit(*at) && at[size] == '=';
 }
 
+/* Whether both the word @i and the one before it are without a dash; the program is. */
+static bool
+is_second_plain(char *const *words, guint i)
+{
+    return i > 0 && words[i][0] != '-' && (i == 1 || words[i - 1][0] != '-');
+}
+
 /* Reads the words of a command into the two lists. */
 static bool
-read_command(Reader *reader, GPtrArray *environment, GPtrArray *words)
+read_command(Reader *reader, GPtrArray *environment, GPtrArray *words, bool *ret_alone)
 {
+    *ret_alone = false;
     reader->at = skip_blank_lines(reader->at);
     while (find_word(reader)) {
         bool assignment = words->len == 0 && is_assignment(reader->at);
@@ -172,6 +185,8 @@ read_command(Reader *reader, GPtrArray *environment, GPtrArray *words)
         if (!read_word(reader))
             return false;
         g_ptr_array_add(assignment ? environment : words, g_strdup(reader->word->str));
+        if (!assignment && reader->joined && is_second_plain((char **)words->pdata, words->len - 1))
+            *ret_alone = true;
     }
     reader->at = skip_blank_lines(reader->at);
     if (*reader->at)
@@ -194,11 +209,13 @@ vp_command_text_read(const char *text, VpCommandText *ret_text, GError **error)
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GString) word = g_string_new(NULL);
     Reader reader = { .start = text, .at = text, .word = word, .error = error };
+    bool alone = false;
 
-    if (!read_command(&reader, environment, words))
+    if (!read_command(&reader, environment, words, &alone))
         return false;
     ret_text->environment = take_list(&environment);
     ret_text->words = take_list(&words);
+    ret_text->alone = alone;
     return true;
 }
 
@@ -233,19 +250,17 @@ vp_command_text_write(const VpCommandText *text, bool broken)
 {
     const char *newline = broken ? " \\\n" : " ";
     g_autoptr(GString) out = g_string_new(NULL);
-    bool has_dash = false;
 
     for (char **at = text->environment; *at; at++) {
         append_assignment(out, *at);
         g_string_append(out, newline);
     }
-    for (char **at = text->words; *at; at++) {
-        bool had_dash = has_dash;
+    for (guint i = 0; text->words[i]; i++) {
+        bool begins = text->words[i][0] == '-' || (text->alone && is_second_plain(text->words, i));
 
-        has_dash = at > text->words && **at == '-';
-        if (at > text->words)
-            g_string_append(out, has_dash || !had_dash ? newline : " ");
-        append_quoted(out, *at);
+        if (i > 0)
+            g_string_append(out, begins ? newline : " ");
+        append_quoted(out, text->words[i]);
     }
     return g_string_free(g_steal_pointer(&out), FALSE);
 }

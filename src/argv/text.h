@@ -12,6 +12,8 @@
 typedef struct VpCommandText {
     char **environment; /* "NAME=VALUE", NULL-terminated */
     char **words;       /* words[0] is the program; NULL-terminated */
+    bool alone;         /* in the broken form a word without a dash begins a line if the one before
+                         * it has none either; newer libvirts do that, older ones do not */
 } VpCommandText;
 
 void vp_command_text_clear(VpCommandText *text);

@@ -48,10 +48,11 @@ append_int(GString *out, const char *text)
     guint64 value = 0;
     char *end = NULL;
 
-    if (!g_ascii_isdigit(text[negative]))
+    text += *text == '-' || *text == '+';
+    if (!g_ascii_isdigit(*text))
         return false;
     errno = 0;
-    value = g_ascii_strtoull(text + negative, &end, 0);
+    value = g_ascii_strtoull(text, &end, 0);
     if (errno || *end || (negative && value > (guint64)G_MAXINT64 + 1))
         return false;
     g_string_append_printf(out, "%s%" G_GUINT64_FORMAT, negative && value ? "-" : "", value);
@@ -82,27 +83,28 @@ read_fraction(const char **at)
     return g_ascii_strtod(digits, NULL);
 }
 
-/* DIGITS[.DIGITS][SUFFIX]; a fraction of a byte is none. */
+/* DIGITS[.DIGITS][SUFFIX], rounded; there is no fraction of a byte, and no suffix behind 0x (QEMU
+ * took that until 7.2). */
 static bool
 append_size(GString *out, const char *text)
 {
     guint64 whole = 0, factor = 0, part = 0;
-    const char *at = text;
+    const char *at = text + (*text == '+');
     double fraction = 0;
     char *end = NULL;
 
-    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
-        return append_int(out, text);
-    if (!g_ascii_isdigit(*text))
+    if (at[0] == '0' && (at[1] == 'x' || at[1] == 'X'))
+        return append_int(out, at);
+    if (!g_ascii_isdigit(*at))
         return false;
     errno = 0;
-    whole = g_ascii_strtoull(text, &end, 10);
+    whole = g_ascii_strtoull(at, &end, 10);
     at = end;
     fraction = read_fraction(&at);
     factor = factor_of(*at);
     if (errno || !factor || (*at && at[1]) || (factor == 1 && fraction > 0))
         return false;
-    part = (guint64)(fraction * (double)factor);
+    part = (guint64)(fraction * (double)factor + 0.5);
     if (whole > (G_MAXUINT64 - part) / factor)
         return false;
     g_string_append_printf(out, "%" G_GUINT64_FORMAT, whole * factor + part);
