@@ -28,6 +28,7 @@
 typedef struct Line {
     guint depth;
     char *text;
+    gsize indent; /* of the text, where it was taken from; 0: made here */
 } Line;
 
 struct VpXmlBlock {
@@ -82,6 +83,14 @@ vp_xml_block_add(VpXmlBlock *block, guint depth, const char *format, ...)
     g_array_append_val(block->lines, line);
 }
 
+void
+vp_xml_block_add_element(VpXmlBlock *block, guint depth, const char *element, gsize indent)
+{
+    Line line = { .depth = depth, .text = g_strdup(element), .indent = indent };
+
+    g_array_append_val(block->lines, line);
+}
+
 char *
 vp_xml_block_join(const VpXmlBlock *block)
 {
@@ -90,6 +99,35 @@ vp_xml_block_join(const VpXmlBlock *block)
     for (guint i = 0; i < block->lines->len; i++)
         g_string_append(text, g_array_index(block->lines, Line, i).text);
     return g_string_free(text, FALSE);
+}
+
+/* How far behind @line the tag or comment is with which it begins; 0: with something else. */
+static gsize
+tag_in_line(const char *line)
+{
+    gsize spaces = strspn(line, " ");
+
+    return line[spaces] == '<' && !g_str_has_prefix(line + spaces, "<![") ? spaces : 0;
+}
+
+/* The text with the lines that begin with a tag moved as the first one is. */
+static void
+append_moved(GString *out, const Line *line, gsize indent)
+{
+    const char *rest = line->text;
+    const char *end = strchr(rest, '\n');
+
+    for (; end; end = strchr(rest, '\n')) {
+        gsize spaces = tag_in_line(end + 1);
+
+        g_string_append_len(out, rest, end + 1 - rest);
+        rest = end + 1;
+        if (line->indent > 0 && spaces >= line->indent) {
+            g_string_append_printf(out, "%*s", (int)(spaces - line->indent + indent), "");
+            rest += spaces;
+        }
+    }
+    g_string_append(out, rest);
 }
 
 static char *
@@ -101,8 +139,9 @@ block_as_lines(const VpXmlBlock *block, const char *indent, gsize indent_len, gu
         const Line *line = &g_array_index(block->lines, Line, i);
 
         g_string_append_len(text, indent, indent_len);
-        g_string_append_printf(text, "%*s%s\n", (int)((depth + line->depth) * STEP), "",
-                               line->text);
+        g_string_append_printf(text, "%*s", (int)((depth + line->depth) * STEP), "");
+        append_moved(text, line, indent_len + (depth + line->depth) * STEP);
+        g_string_append_c(text, '\n');
     }
     return g_string_free(text, FALSE);
 }
@@ -151,6 +190,16 @@ begins_line(const char *bytes, gsize offset, gsize *ret_line)
         line--;
     *ret_line = line;
     return line > 0 && bytes[line - 1] == '\n' && offset - line <= INDENT_MAX;
+}
+
+gsize
+vp_xml_indent_of(const char *bytes, gsize tag)
+{
+    gsize line = 0;
+
+    if (!begins_line(bytes, tag, &line) || strspn(bytes + line, " ") != tag - line)
+        return 0;
+    return tag - line;
 }
 
 void

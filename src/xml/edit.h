@@ -13,6 +13,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpXmlBlock, vp_xml_block_free)
 void vp_xml_block_add(VpXmlBlock *block, guint depth, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
 
+/*
+ * An element of maybe several lines that was taken from where it stood @indent spaces in. When it
+ * is inserted as lines, those that begin with a tag move with the first.
+ */
+void vp_xml_block_add_element(VpXmlBlock *block, guint depth, const char *element, gsize indent);
+
 /* The lines without white space between them. */
 char *vp_xml_block_join(const VpXmlBlock *block);
 
@@ -38,6 +44,9 @@ void vp_xml_edits_insert(VpXmlEdits *edits, gsize tag, guint depth, const VpXmlB
 
 /* Inserts @text behind the element, on a line of its own when the element begins one. */
 void vp_xml_edits_append(VpXmlEdits *edits, const VpXmlNode *node, const char *text);
+
+/* How many spaces stand before the tag that starts at @tag, when it begins a line; else 0. */
+gsize vp_xml_indent_of(const char *bytes, gsize tag);
 
 /* *ret_text is NULL when there are no edits. false: the text gets too long. */
 bool vp_xml_edits_apply(VpXmlEdits *edits, char **ret_text, GError **error);

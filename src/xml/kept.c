@@ -17,8 +17,9 @@
  * attributes too, which are made.c's business, and maybe his <emulator>, which is emulator.c's.
  *
  * Where an element stood a mark is left, <?virtpass kept?>. As long as the text is the one that
- * we handed out each element goes back to its mark. libvirt drops the marks, and sorts: then
- * the elements go before <qemu:commandline>, or where libvirt would print that.
+ * we handed out each element goes back to its mark. libvirt drops the marks, and sorts and
+ * indents: then the elements go before <qemu:commandline>, or where libvirt would print that, and
+ * their inner lines move with them.
  */
 
 #include "xml/kept.h"
@@ -256,6 +257,12 @@ find_marks(const VpXmlDomain *domain)
     return marks->len == domain->kept->len ? g_steal_pointer(&marks) : NULL;
 }
 
+static gsize
+indent_of(const VpXmlDomain *domain, const VpXmlNode *node)
+{
+    return vp_xml_indent_of(domain->index->text.bytes, node->start);
+}
+
 static void
 insert_returned(const VpXmlDomain *domain, const VpXmlBlock *block, VpXmlEdits *edits)
 {
@@ -295,7 +302,7 @@ vp_xml_kept_put_back(const VpXmlDomain *domain, VpXmlEdits *edits)
         if (mark)
             vp_xml_edits_replace(edits, mark->start, mark->end, text);
         else
-            vp_xml_block_add(block, 0, "%s", text);
+            vp_xml_block_add_element(block, 0, text, indent_of(domain, domain->kept->pdata[i]));
     }
     if (domain->kept->len > 0 && !marks)
         insert_returned(domain, block, edits);

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define SHIM "/opt/bin/" VP_XML_SHIM_NAME
-#define DEFAULT_EMULATOR "/usr/bin/qemu-default"
+#define DEFAULT_EMULATOR "/usr/bin/qemu-system-x86_64"
 
 static inline void
 compile_device(GPtrArray *words, const char *value)

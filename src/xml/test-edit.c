@@ -196,6 +196,49 @@ test_length_limit(void)
     g_assert_true(untouched == bytes);
 }
 
+static void
+test_moved_element(void)
+{
+    static const struct {
+        const char *element;
+        gsize indent;
+        const char *wanted;
+    } cases[] = {
+        { "<a>\n      <b/>\n    </a>", 4, "<x>\n <a>\n   <b/>\n </a>\n <y/></x>" },
+        { "<a>\n <b/>\n</a>", 0, "<x>\n <a>\n <b/>\n</a>\n <y/></x>" },
+        { "<a>\n <b/>\n</a>", 4, "<x>\n <a>\n <b/>\n</a>\n <y/></x>" },
+        { "<a>\n      text\n    <![CDATA[\n    ]]></a>", 4,
+          "<x>\n <a>\n      text\n    <![CDATA[\n    ]]></a>\n <y/></x>" },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        static const char *const text = "<x>\n <y/></x>";
+        g_autoptr(VpXmlEdits) edits = vp_xml_edits_new(text);
+        g_autoptr(VpXmlBlock) block = vp_xml_block_new();
+        g_autofree char *joined = NULL;
+        g_autofree char *result = NULL;
+
+        vp_xml_block_add_element(block, 0, cases[i].element, cases[i].indent);
+        joined = vp_xml_block_join(block);
+        g_assert_cmpstr(joined, ==, cases[i].element);
+        vp_xml_edits_insert(edits, strstr(text, "<y") - text, 0, block);
+        g_assert_true(vp_xml_edits_apply(edits, &result, NULL));
+        g_assert_cmpstr(result, ==, cases[i].wanted);
+    }
+}
+
+static void
+test_indent_of(void)
+{
+    static const char *const text = "<a> <b/>\n  <c/>\n\t<d/>\n</a>";
+
+    g_assert_cmpuint(vp_xml_indent_of(text, 0), ==, 0);
+    g_assert_cmpuint(vp_xml_indent_of(text, strstr(text, "<b") - text), ==, 0);
+    g_assert_cmpuint(vp_xml_indent_of(text, strstr(text, "<c") - text), ==, 2);
+    g_assert_cmpuint(vp_xml_indent_of(text, strstr(text, "<d") - text), ==, 0);
+    g_assert_cmpuint(vp_xml_indent_of(text, strstr(text, "</a") - text), ==, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -207,5 +250,7 @@ main(int argc, char **argv)
     g_test_add_func("/xml/edit/indentation-limit", test_indentation_limit);
     g_test_add_func("/xml/edit/append", test_append);
     g_test_add_func("/xml/edit/length-limit", test_length_limit);
+    g_test_add_func("/xml/edit/moved-element", test_moved_element);
+    g_test_add_func("/xml/edit/indent-of", test_indent_of);
     return g_test_run();
 }

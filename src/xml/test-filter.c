@@ -3,10 +3,12 @@
 /*
  * translate, restore and read_session as filters, for tests that are no C program:
  *
- *     test-xml-filter translate POLICY DIRECTORY | restore | session   < document
+ *     test-xml-filter translate POLICY DIRECTORY [SHIM] | restore | session   < document
+ *
+ * With SHIM, its path, documents are compiled by the compiler for tests.
  */
 
-#include "xml/passthrough.h"
+#include "xml/test-compile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,9 +33,12 @@ rewrite(int argc, char **argv, const char *xml, GError **error)
     char *result = NULL;
     bool ok = false;
 
-    if (argc == 4) {
+    if (argc >= 4) {
         rules.policy = g_str_equal(argv[2], vp_xml_policy_names[VP_POLICY_REQUESTED]);
         rules.session_dir = argv[3];
+        rules.shim = argv[4];
+        rules.compile = rules.shim ? test_compile : NULL;
+        rules.default_emulator = test_default_emulator;
         ok = vp_xml_translate(&rules, xml, &result, error);
     } else {
         ok = vp_xml_restore(xml, &result, error);

@@ -66,6 +66,58 @@ OURS = {
         '<qemu:monitorpassthrough session="none"/>',
 }
 
+SHIM = """\
+#!/bin/sh
+exec /usr/bin/qemu-system-x86_64 "$@"
+"""
+
+TEXT_ARG = """\
+  <qemu:commandline>
+    <qemu:arg>-name</qemu:arg>
+    <qemu:arg value="debug-threads=on"/>
+    <qemu:env name="A" value="&lt;&quot;'\u00e9"/>
+  </qemu:commandline>
+"""
+STOCK_DEVICE = """\
+  <qemu:commandline>
+    <qemu:arg value="-device"/>
+    <qemu:arg value="lsi"/>
+  </qemu:commandline>
+"""
+EXTENDED = """\
+  <qemu:commandline>
+    <!-- why -->
+    <qemu:extra>-name 'debug-threads=on' -device lsi</qemu:extra>
+    <qemu:alter option="device" required="no">
+      <qemu:match key="id">^net[0-9]&amp;$</qemu:match>
+      <qemu:modify type="bool">a=on,b="x"</qemu:modify>
+    </qemu:alter>
+  </qemu:commandline>
+"""
+GROUP = """\
+  <qemu:device id="rng1">
+    <driver>virtio-rng-pci</driver>
+    <name>\u00e9</name>
+  </qemu:device>
+"""
+SHIM_GROUP = """\
+  <qemu:netdev id="n">
+    <type>user</type>
+  </qemu:netdev>
+"""
+
+# What is compiled, as libvirt's XML library writes it, in the order in which it comes back. Is
+# there something for the shim?
+COMPILED = {
+    "text": (TEXT_ARG, False),
+    "stock device": (STOCK_DEVICE, False),
+    "extended": (EXTENDED, True),
+    "group": (GROUP, False),
+    "group for the shim": (SHIM_GROUP, True),
+    "all": (SHIM_GROUP + TEXT_ARG + EXTENDED + GROUP, True),
+    "session": ("  <qemu:monitorpassthrough session=\"dedicated\"/>\n" + EXTENDED, True),
+}
+
 
 def run_filter(xml, *args):
     return subprocess.run([FILTER, *args], input=xml, check=True, stdout=subprocess.PIPE,
@@ -83,7 +135,7 @@ def without_unused_declaration(xml):
     return re.sub(r" xmlns:qemu='[^']*'", "", xml, count=1)
 
 
-class Upstream(unittest.TestCase):
+class Base(unittest.TestCase):
     maxDiff = None
 
     @classmethod
@@ -116,6 +168,8 @@ class Upstream(unittest.TestCase):
         self.libvirtd.virsh("define", *options, self.file(xml))
         return self.libvirtd.virsh("dumpxml", "g", "--inactive").strip() + "\n"
 
+
+class Upstream(Base):
     # -- definitions ---------------------------------------------------------
 
     def test_plain_documents_come_back_byte_for_byte(self):
@@ -248,3 +302,115 @@ class Upstream(unittest.TestCase):
   <disks><disk name='hda' checkpoint='bitmap' bitmap='x'/></disks>
   {xml}</domaincheckpoint>
 """)
+
+
+def decoded(xml):
+    """libvirt writes what is not ASCII in <metadata> as numbers."""
+    return re.sub(r"&#x([0-9A-F]+);", lambda found: chr(int(found[1], 16)), xml)
+
+
+class Compiled(Base):
+    """Documents whose command line is compiled, by a compiler that knows no QEMU."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.shim = cls.libvirtd.path("virtpass-emulator")
+        with open(cls.shim, "w", encoding="utf-8") as file:
+            file.write(SHIM)
+        os.chmod(cls.shim, 0o755)
+
+    def translate(self, xml):
+        return run_filter(xml, "translate", "all", self.sessions, self.shim)
+
+    def check(self, elements, with_shim, author, emulator=guest.EMULATOR):
+        upstream = self.defined(self.translate(author), "--validate")
+        reader = restore(upstream)
+        self.assertEqual(self.shim in upstream, with_shim)
+        self.assertNotIn("virtpass", reader.replace("monitorpassthrough", ""))
+        self.assertIn(f"<emulator>{emulator}</emulator>", reader)
+        self.assertIn(elements, decoded(reader))
+        # nothing but the author's elements is more than libvirt would have
+        rest = decoded(reader).replace(elements, "")
+        self.assertEqual(without_unused_declaration(rest),
+                         self.defined(without_unused_declaration(author.replace(elements, ""))))
+        self.assertEqual(self.translate(upstream), upstream)
+        again = self.defined(self.translate(reader), "--validate")
+        self.assertEqual(restore(again), reader)
+
+    def test_elements_come_back(self):
+        for name, (elements, with_shim) in COMPILED.items():
+            with self.subTest(name):
+                self.check(elements, with_shim, guest.domain("g", after=elements))
+
+    def test_with_libvirts_own_elements(self):
+        for name, (elements, with_shim) in COMPILED.items():
+            with self.subTest(name):
+                author = guest.domain("g", before=METADATA, after=elements + CAPABILITIES)
+                self.check(elements, with_shim, author)
+
+    def test_without_emulator(self):
+        """libvirt's choice is shown, as libvirt would"""
+        for name in ("all", "extended", "text"):
+            with self.subTest(name):
+                elements, with_shim = COMPILED[name]
+                author = guest.domain("g", after=elements).replace(
+                    f"    <emulator>{guest.EMULATOR}</emulator>\n", "")
+                self.assertEqual(restore(self.translate(author)), author)
+                self.check(elements, with_shim, author)
+
+    def test_words_that_libvirt_has_to_keep(self):
+        """Each character of a word, and of a variable, comes back as it went in"""
+        characters = "".join(chr(number) for number in range(32, 127)) + "\u00e9\u4e2d"
+        escaped = characters.replace("&", "&amp;").replace("<", "&lt;").replace("'", "&apos;")
+        elements = ("  <qemu:commandline><qemu:arg>-name</qemu:arg>"
+                    f"<qemu:arg value='x{escaped}'/><qemu:env name='A' value='{escaped}'/>"
+                    "</qemu:commandline>\n")
+        upstream = self.defined(self.translate(guest.domain("g", after=elements)))
+        self.assertNotIn("virtpass:passthrough", restore(upstream))
+        self.assertEqual(self.translate(upstream), upstream)
+
+    def plain_edit(self, *replacements):
+        """What plain libvirtd has after somebody edited there; from the richest document."""
+        upstream = self.defined(self.translate(guest.domain("g", after=COMPILED["all"][0])))
+        edited = upstream
+        for old, new in replacements:
+            self.assertIn(old, edited)
+            edited = edited.replace(old, new, 1)
+        return upstream, self.defined(edited)
+
+    def test_other_edits_through_plain_libvirtd(self):
+        """What has nothing to do with the command line is no reason for anything"""
+        upstream, edited = self.plain_edit(("<vcpu placement='static'>1<", "<title>t</title>"
+                                            "<vcpu placement='static'>2<"))
+        self.assertNotEqual(upstream, edited)
+        self.assertNotIn("virtpass", restore(edited))
+        self.assertIn("<qemu:alter", restore(edited))
+
+    def test_word_added_through_plain_libvirtd(self):
+        """It is the author's own from then on"""
+        end = "  </qemu:commandline>\n</domain>"
+        _, edited = self.plain_edit((end, "    <qemu:arg value='-S'/>\n" + end))
+        reader = restore(edited)
+        self.assertNotIn("virtpass", reader)
+        self.assertIn("<qemu:arg value='-S'/>", reader)
+        self.assertIn(COMPILED["all"][0], decoded(reader))
+        again = self.defined(self.translate(reader))
+        self.assertIn('<qemu:arg value="-S"/>', restore(again))
+        self.assertNotIn("virtpass", restore(again))
+
+    def test_words_changed_through_plain_libvirtd(self):
+        """What runs is shown, and nothing is made of what does not fit any more"""
+        for old, new in (("    <qemu:arg value='-name'/>\n", ""),
+                         (f"<emulator>{self.shim}<", f"<emulator>{guest.EMULATOR}<"),
+                         ("<type>user</type>", "<type>tap</type>"),
+                         ("    <qemu:env name='VIRTPASS_PLAN'", "    <qemu:env name='OTHER'")):
+            with self.subTest(old):
+                _, edited = self.plain_edit((old, new))
+                self.assertIn("<virtpass:passthrough", restore(edited))
+                self.assertEqual(self.translate(edited), edited)
+                # the way out is to write one of the two
+                way_out = re.sub(r"    <virtpass:passthrough.*?</virtpass:passthrough>\n", "",
+                                 restore(edited), flags=re.DOTALL)
+                stored = self.defined(way_out)
+                self.assertNotIn("virtpass:passthrough", stored)

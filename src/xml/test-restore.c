@@ -126,7 +126,7 @@ test_kept(void)
                               "<qemu:b x:a=\"\">\n        <x:c/>\n      </qemu:b>\n      <qemu:d/>")
           "  </metadata>\n" CLOSE,
           LIBVIRT_OPEN("kvm", LIBVIRT_QEMU " xmlns:x='urn:&lt;'")
-          "  <qemu:b x:a=\"\">\n        <x:c/>\n      </qemu:b>\n  <qemu:d/>\n" CLOSE },
+          "  <qemu:b x:a=\"\">\n    <x:c/>\n  </qemu:b>\n  <qemu:d/>\n" CLOSE },
         /* two prefixes of one name, first come first served */
         { LIBVIRT_OPEN("kvm", "") "  <metadata>\n"
           LIBVIRT_PASSTHROUGH(" xmlns:x=\"urn:1\"", "<x:b/>")
