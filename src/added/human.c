@@ -28,3 +28,27 @@ vp_human_return(VpCall *call, VpJsonWriter *writer)
 
     vp_call_return(call, json);
 }
+
+static void
+on_text(VpCall *call, const VpJsonNode *reply, gpointer data)
+{
+    const VpHumanQuery *query = data;
+    g_autofree char *line = NULL;
+    g_autofree char *json = NULL;
+
+    if (!vp_human_text(reply)) {
+        vp_call_fail_reply(call, NULL, reply);
+        return;
+    }
+    json = query->convert(vp_human_text(reply), &line);
+    if (json)
+        vp_call_return(call, json);
+    else
+        vp_human_fail(call, query->line, line);
+}
+
+void
+vp_human_query(VpCall *call, const VpHumanQuery *query)
+{
+    vp_call_ask_human(call, query->line, on_text, (gpointer)query);
+}

@@ -13,3 +13,12 @@ void vp_human_fail(VpCall *call, const char *command, const char *line);
 
 /* Ends the call with what @writer holds. */
 void vp_human_return(VpCall *call, VpJsonWriter *writer);
+
+/* A command whose answer is that of one line of the human monitor's, made data. */
+typedef struct VpHumanQuery {
+    const char *line;
+    /* The value to return, JSON; g_free(). NULL: *ret_line is not understood; g_free(). */
+    char *(*convert)(const char *text, char **ret_line);
+} VpHumanQuery;
+
+void vp_human_query(VpCall *call, const VpHumanQuery *query);

@@ -12,7 +12,9 @@
 static const VpCommandRow *const rows[] = {
     &vp_row_delvm,
     &vp_row_loadvm,
+    &vp_row_query_mtree,
     &vp_row_query_netdev,
+    &vp_row_query_qtree,
     &vp_row_query_snapshots,
     &vp_row_query_usernet,
     &vp_row_savevm,

@@ -9,8 +9,6 @@
 #include "added/info_usernet.h"
 #include "added/rows.h"
 
-#define INFO_USERNET "info usernet"
-
 static void
 add_end(VpJsonWriter *writer, const char *address_key, const char *address, const char *port_key,
         gint64 port)
@@ -51,33 +49,27 @@ add_usernet(VpJsonWriter *writer, const VpUsernet *usernet)
     vp_json_end(writer);
 }
 
-static void
-on_text(VpCall *call, const VpJsonNode *reply, gpointer data G_GNUC_UNUSED)
+static char *
+convert(const char *text, char **ret_line)
 {
+    g_autoptr(GPtrArray) usernets = vp_info_usernet_parse(text, ret_line);
     g_auto(VpJsonWriter) writer = vp_json_writer();
-    g_autoptr(GPtrArray) usernets = NULL;
-    g_autofree char *line = NULL;
 
-    if (!vp_human_text(reply)) {
-        vp_call_fail_reply(call, NULL, reply);
-        return;
-    }
-    usernets = vp_info_usernet_parse(vp_human_text(reply), &line);
-    if (!usernets) {
-        vp_human_fail(call, INFO_USERNET, line);
-        return;
-    }
+    if (!usernets)
+        return NULL;
     vp_json_begin_array(&writer, NULL);
     for (guint i = 0; i < usernets->len; i++)
         add_usernet(&writer, g_ptr_array_index(usernets, i));
     vp_json_end(&writer);
-    vp_human_return(call, &writer);
+    return vp_json_writer_steal(&writer);
 }
 
 static void
 query_usernet(VpCall *call)
 {
-    vp_call_ask_human(call, INFO_USERNET, on_text, NULL);
+    static const VpHumanQuery query = { "info usernet", convert };
+
+    vp_human_query(call, &query);
 }
 
 static const VpField result[] = {
