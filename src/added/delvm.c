@@ -88,27 +88,39 @@ names_left(const VpVmState *state, const VpSnapshot *snapshot)
     return vp_disk_names(left);
 }
 
+/* @left: of all that were to go; "" for none. */
+static void
+report_failure(VpVmState *state, const char *left)
+{
+    g_autofree char *failures = vp_vmstate_failures(state);
+    g_autofree char *where = *left ? g_strdup_printf("it is left on %s", left)
+                                   : g_strdup("QEMU lists it no more, but the image may hold it "
+                                              "still; end the guest and see 'qemu-img snapshot "
+                                              "-l'");
+
+    vp_vmstate_fail(state, g_strdup_printf("the snapshot '%s' could not be deleted: %s; %s",
+                                           state->name,
+                                           *failures ? failures : "QEMU gives no reason", where));
+}
+
 static void
 judge(VpVmState *state)
 {
+    g_autoptr(GString) all_left = g_string_new(NULL);
     VpSnapshot *snapshot = NULL;
     guint at = 0;
 
     while ((snapshot = next_wanted(state, &at))) {
         g_autofree char *left = names_left(state, snapshot);
 
-        if (*left) {
-            vp_vmstate_fail(state, g_strdup_printf(
-                "the snapshot '%s' (%s) could not be deleted: %s; it is left on %s",
-                state->name, snapshot->uuid,
-                state->failures->len > 0 ? (const char *)g_ptr_array_index(state->failures, 0)
-                                         : "QEMU gives no reason", left));
-            return;
-        }
-        if (state->lineage)
+        g_string_append_printf(all_left, "%s%s", *left && all_left->len > 0 ? ", " : "", left);
+        if (!*left && state->lineage)
             vp_lineage_deleted(state->lineage, snapshot->uuid);
     }
-    vp_vmstate_return(state, print_result(state));
+    if (all_left->len > 0 || state->failures->len > 0)
+        report_failure(state, all_left->str);
+    else
+        vp_vmstate_return(state, print_result(state));
 }
 
 static void

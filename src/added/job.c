@@ -79,7 +79,7 @@ give_up(const VpJob *job)
 {
     g_autofree char *where = job->id ? g_strdup_printf(
         "QEMU's job '%s' cannot be interrupted and goes on, with the guest stopped; query-jobs "
-        "shows when it has ended", job->id) : g_strdup("QEMU has not answered");
+        "shows when it has ended", job->id) : g_strdup("there is no answer");
 
     vp_call_fail(job->call, "GenericError",
                  "%s of '%s' has not ended within %u seconds (%s): %s, and then query-snapshots "

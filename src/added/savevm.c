@@ -112,17 +112,33 @@ end_failure(VpVmState *state)
         report_failure(state);
 }
 
+/* Of the snapshot that was to be replaced: "is gone", or where it is left. */
+static char *
+describe_old(const VpVmState *state)
+{
+    g_autoptr(GArray) found = vp_vmstate_find(state->after, state->name, NULL);
+    g_autoptr(GPtrArray) disks = g_ptr_array_new();
+    g_autofree char *names = NULL;
+
+    for (guint i = 0; i < found->len; i++)
+        g_ptr_array_add(disks, (gpointer)g_array_index(found, VpVmDeletion, i).disk);
+    names = vp_disk_names(disks);
+    return found->len > 0 ? g_strdup_printf("is left on %s", names) : g_strdup("is gone");
+}
+
 static void
 report_half_replaced(VpVmState *state)
 {
     const VpSnapshotKey *spare = find_saved(state, state->spare);
+    g_autofree char *old = describe_old(state);
 
     if (spare)
         remember(state, spare);
     vp_vmstate_fail(state, g_strdup_printf(
-        "the snapshot '%s' was not replaced: %s; the old one is gone, at least in part. The state "
-        "of the guest was saved as '%s', which can be loaded, and the guest %s (%s)", state->name,
-        state->error, state->spare, state->runs ? "runs" : "does not run", state->status));
+        "the snapshot '%s' was not replaced: %s; the old one %s. The state of the guest was saved "
+        "as '%s', which %s be loaded, and the guest %s (%s)", state->name, state->error, old,
+        state->spare, spare ? "can" : "cannot", state->runs ? "runs" : "does not run",
+        state->status));
 }
 
 static void
@@ -130,7 +146,7 @@ finish(VpVmState *state)
 {
     const VpSnapshotKey *saved = find_saved(state, state->name);
 
-    if (state->spare && !is_there(state->after, state->spare))
+    if (state->spare && state->failures->len == 0)
         g_clear_pointer(&state->spare, g_free);
     remember(state, saved);
     vp_vmstate_return_snapshot(state, saved);
@@ -157,15 +173,14 @@ judge(VpVmState *state)
 static void
 replace(VpVmState *state)
 {
-    if (!is_there(state->after, state->name)) {
+    g_autofree char *failures = vp_vmstate_failures(state);
+
+    if (!*failures && !is_there(state->after, state->name)) {
         save(state, state->name, judge);
         return;
     }
     g_free(state->error);
-    state->error = g_strdup_printf("the old one cannot be deleted on %s",
-                                   state->failures->len > 0
-                                       ? (const char *)g_ptr_array_index(state->failures, 0)
-                                       : "all disks");
+    state->error = g_strdup_printf("the old one cannot be deleted: %s", failures);
     report_half_replaced(state);
 }
 

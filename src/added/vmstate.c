@@ -213,10 +213,22 @@ vp_vmstate_resume(VpVmState *state, VpVmStep step)
 }
 
 char *
+vp_vmstate_failures(const VpVmState *state)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < state->failures->len; i++)
+        g_string_append_printf(text, "%s%s", i > 0 ? "; " : "",
+                               (const char *)g_ptr_array_index(state->failures, i));
+    return g_string_free(text, FALSE);
+}
+
+char *
 vp_vmstate_describe(const VpVmState *state)
 {
     g_autofree char *change = NULL;
     g_autofree char *guest = NULL;
+    g_autofree char *failures = vp_vmstate_failures(state);
 
     if (!vp_disks_equal(state->before, state->after))
         change = g_strdup("the disks do not hold the snapshots that they held; see "
@@ -226,7 +238,9 @@ vp_vmstate_describe(const VpVmState *state)
     else
         guest = g_strdup_printf("the guest %s (%s)", state->runs ? "runs now" : "has been stopped",
                                 state->status);
-    return g_strdup_printf("%s, and %s", change ?: "the disks hold what they held", guest);
+    return g_strdup_printf("%s, and %s%s%s", change ?: "the disks hold what they held", guest,
+                           *failures ? "; what had been written could not be removed from " : "",
+                           failures);
 }
 
 /* --- deleting ------------------------------------------------------------- */

@@ -62,8 +62,8 @@ bool vp_vmstate_check(VpVmState *state, const VpVmSurvey *survey, bool loading, 
 /* Looks at disks and guest again: sets after, status, runs; then @step. */
 void vp_vmstate_look(VpVmState *state, VpVmStep step);
 
-/* Deletes @snapshots (of VpVmDeletion) image by image, then looks as above. What could not be is in
- * failures. */
+/* Deletes these (of VpVmDeletion) image by image, then looks as above. What could not be is in
+ * failures; QEMU may list it no more although the image holds it still. */
 typedef struct VpVmDeletion {
     const VpDisk *disk;
     const VpImageSnapshot *image;
@@ -78,6 +78,9 @@ GArray *vp_vmstate_find(const VpDisks *disks, const char *tag, const VpDisks *ex
 /* Lets the guest go on, then looks as above. Only where no disk has been put back to an older
  * state: the guest would go on over data that it does not expect. */
 void vp_vmstate_resume(VpVmState *state, VpVmStep step);
+
+/* All failures in one line; "" for none. */
+char *vp_vmstate_failures(const VpVmState *state);
 
 /* "the disks hold what they held, and the guest runs": how things are now, held against how they
  * were before. */

@@ -50,13 +50,20 @@ def commandline(*words):
             + "</qemu:commandline>\n")
 
 
-def failing_disk(path, event, node="flaky"):
-    """Words for a disk whose image fails at one kind of access (blkdebug's name for it)."""
-    backend = {"driver": "qcow2", "node-name": node,
-               "file": {"driver": "blkdebug", "image": {"driver": "file", "filename": path},
-                        "inject-error": [{"event": event, "errno": 28, "immediately": True}]}}
-    return ("-blockdev", json.dumps(backend),
-            "-device", f"virtio-blk-pci,drive={node},id={node},addr=0x1d")
+def extra_disk(path, *, node="extra", fails=None, after=0):
+    """Words for a disk behind libvirt's own. fails: the kind of access (blkdebug's name for it) at
+    which its image has no room any more, when so many went well."""
+    count = [{"event": fails, "state": number + 1, "new_state": number + 2}
+             for number in range(after)]
+    error = [{"event": fails, "errno": 28, "state": after + 1, "immediately": True}]
+    storage = {"driver": "file", "filename": path}
+    if fails:
+        storage = {"driver": "blkdebug", "image": storage, "inject-error": error,
+                   **({"set-state": count} if count else {})}
+    device = {"driver": "virtio-blk-pci", "drive": node, "id": node, "bus": "pci.0",
+              "addr": "0x1d"}
+    return ("-blockdev", json.dumps({"driver": "qcow2", "node-name": node, "file": storage}),
+            "-device", json.dumps(device))
 
 
 def disk_device(alias):
