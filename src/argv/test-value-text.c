@@ -161,6 +161,8 @@ test_set_opts(void)
         SET("device", "e1000", "a=b", "a", NULL),
         SET("device", "e1000", "a,b", "a", NULL),
         SET("device", "e1000,=x", "a", "b", NULL),
+        SET("device", "", "{a", "b", NULL),
+        SET("device", "e1000,id=n", "driver", "{", "driver={,id=n"),
         SET("kernel", "/a", "a", "b", NULL),
         SET("S", NULL, "a", "b", NULL),
         SET("newer", "c=d", "a", "b", NULL),
@@ -239,6 +241,7 @@ test_set_cpu(void)
         SET("cpu", "host", "type", "", NULL),
         SET("cpu", "host", "type", "a,b", NULL),
         SET("cpu", "host", "+vmx", "on", NULL),
+        SET("cpu", "host", "_vmx", "on", NULL),
         SET("cpu", "", "type", "host", "host"),
         SET("cpu", "", "vmx", "on", NULL),
         SET("cpu", ",vmx", "vmx", "off", NULL),
@@ -266,6 +269,9 @@ test_set_global(void)
         SET("global", "driver=a.x,property=b,value=c", "driver", "y.z",
             "driver=y.z,property=b,value=c"),
         SET("global", "driver=a,value=c", "value", "d", NULL),
+        SET("global", "driver=a,property=b", "value", "c", "driver=a,property=b,value=c"),
+        SET("global", "driver=a,property=b", "x", "c", NULL),
+        SET("global", "driver=a,property=b,x=y", "value", "c", NULL),
     };
 
     CHECK_ROWS(rows, check_set);
@@ -307,6 +313,8 @@ test_remove(void)
         REMOVE("device", "e1000,mac=a,", "mac", "e1000,"),
         REMOVE("device", "e1000,x=a,,,mac=b,y=,,", "mac", "e1000,x=a,,,y=,,"),
         REMOVE("device", "e1000", "driver", ""),
+        REMOVE("device", ",x=y", "x", "driver="),
+        REMOVE("device", ",x=y,z=", "x", ",z="),
         REMOVE("device", "e1000", "mac", NULL),
         REMOVE("device", NULL, "mac", NULL),
         /* what becomes the first must not become the driver */

@@ -68,25 +68,28 @@ is_inside(const char *key, const char *outer)
 }
 
 static bool
-is_key(VpSyntax syntax, const char *key)
+is_key(const VpItems *items, const char *key)
 {
-    if (syntax == VP_SYNTAX_GLOBAL)
+    VpSyntax syntax = items->syntax;
+
+    if (items->row->syntax == VP_SYNTAX_GLOBAL)
         return g_str_equal(key, "driver") || g_str_equal(key, "property") ||
                g_str_equal(key, "value");
     if (syntax == VP_SYNTAX_KEYVAL)
         return is_keyval_key(key);
-    if (syntax == VP_SYNTAX_CPU && (*key == '+' || *key == '-'))
+    if (syntax == VP_SYNTAX_CPU && *key && strchr("+-_", *key))
         return false;
-    return *key && !strpbrk(key, "=,");
+    return *key && *key != '{' && !strpbrk(key, "=,"); /* in front of all '{' would make it JSON */
 }
 
 static bool
 check_key(const VpItems *items, const char *key, GError **error)
 {
-    if (is_key(items->syntax, key))
+    if (is_key(items, key))
         return true;
-    g_set_error(error, VP_ERROR, VP_ERROR_FAILED, "-%s cannot have a key '%s'", items->row->name,
-                key);
+    g_set_error(error, VP_ERROR, VP_ERROR_FAILED, "-%s cannot have a key '%s'%s", items->row->name,
+                key, items->row->syntax == VP_SYNTAX_GLOBAL ?
+                "; expected is DRIVER.PROPERTY=VALUE" : "");
     return false;
 }
 

@@ -261,11 +261,11 @@ append_escaped(GString *out, const char *text)
     }
 }
 
-/* Whether @text can stand without its key, at the first place. */
+/* Whether @text can stand without its key, at the first place: where '{' would make it JSON. */
 static bool
 may_be_implied(VpSyntax syntax, const char *text)
 {
-    if (!*text)
+    if (!*text || *text == '{')
         return false;
     return syntax == VP_SYNTAX_OPTS ? text[strcspn(text, "=,")] != '=' : !strpbrk(text, "=,");
 }
@@ -320,5 +320,7 @@ vp_items_write(VpItems *items)
     if (!any)
         return NULL;
     g_string_append(out, items->value + behind);
+    if (out->len == 0) /* an implied key with nothing, which only a comma can show */
+        g_string_append_printf(out, "%s=", items->row->implied);
     return g_string_free(g_steal_pointer(&out), FALSE);
 }
