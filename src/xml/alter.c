@@ -56,7 +56,8 @@ check_regex(const VpXmlIndex *index, const VpXmlNode *node, const char *regex, G
                          reason->message);
 }
 
-/* Behind one KEY=VALUE of a list in which ",," stands for a comma; NULL: it has no KEY=. */
+/* Behind one KEY=VALUE of a list in which ",," stands for a comma, and behind the comma that
+ * follows; NULL: it has no KEY=, or there is nothing behind the comma. */
 static const char *
 skip_setting(const char *text)
 {
@@ -66,7 +67,9 @@ skip_setting(const char *text)
         return NULL;
     for (text += key; *text && (*text != ',' || text[1] == ','); text++)
         text += *text == ',';
-    return *text ? text + 1 : text;
+    if (*text)
+        return text[1] ? text + 1 : NULL;
+    return text;
 }
 
 static bool
