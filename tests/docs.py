@@ -39,6 +39,7 @@ INSTALLED = {
     "sbin/virtpassd",
     "share/bash-completion/completions/virtpass",
     "share/bash-completion/completions/virtpassd",
+    "share/libvirt-qemu-passthrough/schemas/domain-qemu.rng",
     "share/man/man1/virtpass.1",
     "share/man/man5/virtpassd.conf.5",
     "share/man/man8/virtpass-emulator.8",
