@@ -21,7 +21,7 @@
 #include "emulator/shim.h"
 
 #include "argv/alter.h"
-#include "argv/value.h"
+#include "argv/run_dir.h"
 #include "base/error.h"
 #include "emulator/record.h"
 #include "plan/shim.h"
@@ -69,21 +69,11 @@ become_emulator(char *const *argv, VpLaunch *ret_launch, GError **error)
 static char *
 find_run_dir(const VpCmdline *cmdline, const char *cache_dir)
 {
-    for (guint i = 0; i < cmdline->options->len; i++) {
-        const VpOption *option = cmdline->options->pdata[i];
-        g_autofree char *id = NULL, *file = NULL;
+    char *dir = vp_cmdline_run_dir(cmdline);
 
-        if (!option->row || strcmp(option->row->name, "object") != 0
-            || !strstr(option->value, "masterKey0"))
-            continue;
-        id = vp_value_get(option->row, option->value, "id");
-        file = vp_value_get(option->row, option->value, "file");
-        if (g_strcmp0(id, "masterKey0") == 0 && file)
-            return g_path_get_dirname(file);
-    }
-    if (cache_dir && g_str_has_suffix(cache_dir, "/.cache"))
-        return g_path_get_dirname(cache_dir);
-    return NULL;
+    if (!dir && cache_dir && g_str_has_suffix(cache_dir, "/.cache"))
+        dir = g_path_get_dirname(cache_dir);
+    return dir;
 }
 
 /* The record is for people who look later; a guest does not fail for want of it. */

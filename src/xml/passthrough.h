@@ -63,8 +63,6 @@ typedef struct VpXmlRules {
     VpSessionPolicy policy;
     const char *session_dir; /* absolute directory in which QEMU makes the session sockets;
                               * UTF-8 without control characters, for it is written in XML */
-    const char *shim;        /* absolute path of virtpass-emulator as libvirtd sees it; needed
-                              * with @compile */
     bool running;            /* documents describe a guest that runs elsewhere or did (migration,
                               * restore): what is stock in them is what it was started with, and
                               * stays, -device words too */
@@ -78,7 +76,10 @@ typedef struct VpXmlRules {
     /* The emulator that libvirt takes when <emulator> is missing; g_free(). NULL and @error: not
      * known. Asked only for documents that vp_xml_needs() lists. */
     char *(*default_emulator)(const VpXmlMachine *machine, gpointer data, GError **error);
-    gpointer data;           /* of both */
+    /* The path, as libvirtd sees it, of the virtpass-emulator that stands for @emulator (see
+     * plan/shim.h); g_free(). NULL and @error: there is none. Needed with @compile. */
+    char *(*shim)(const char *emulator, gpointer data, GError **error);
+    gpointer data;           /* of the three */
 } VpXmlRules;
 
 /* What has to be known before one domain of a document can be translated. */

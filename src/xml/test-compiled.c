@@ -391,11 +391,18 @@ test_same_in_other_words(void)
 
 /* --- comes in again ------------------------------------------------------ */
 
+static char *
+shim_elsewhere(const char *emulator G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED,
+               GError **error G_GNUC_UNUSED)
+{
+    return g_strdup("/usr/bin/" VP_XML_SHIM_NAME);
+}
+
 static void
 test_other_host(void)
 {
     static const VpXmlRules elsewhere = { .policy = VP_POLICY_ALL, .session_dir = "/run/s",
-                                          .data = &compiled, .shim = "/usr/bin/" VP_XML_SHIM_NAME,
+                                          .data = &compiled, .shim = shim_elsewhere,
                                           .compile = test_compile,
                                           .default_emulator = test_default_emulator };
     static const char *const authors[] = {

@@ -25,6 +25,16 @@ read_input(void)
     return text;
 }
 
+/* Of the shim, from the command line. */
+static const char *shim_path;
+
+static char *
+shim(const char *emulator G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED,
+     GError **error G_GNUC_UNUSED)
+{
+    return g_strdup(shim_path);
+}
+
 /* NULL with @error, or the document that is to be printed. */
 static char *
 rewrite(int argc, char **argv, const char *xml, GError **error)
@@ -36,8 +46,9 @@ rewrite(int argc, char **argv, const char *xml, GError **error)
     if (argc >= 4) {
         rules.policy = g_str_equal(argv[2], vp_xml_policy_names[VP_POLICY_REQUESTED]);
         rules.session_dir = argv[3];
-        rules.shim = argv[4];
-        rules.compile = rules.shim ? test_compile : NULL;
+        shim_path = argv[4];
+        rules.shim = shim;
+        rules.compile = shim_path ? test_compile : NULL;
         rules.default_emulator = test_default_emulator;
         ok = vp_xml_translate(&rules, xml, &result, error);
     } else {

@@ -349,6 +349,15 @@ list_made(const VpXmlWishes *wishes, const Compiled *compiled, VpXmlMade *made)
 }
 
 static bool
+put_shim(const VpXmlDomain *domain, const VpXmlRules *rules, const char *emulator,
+         VpXmlKeep *keep, VpXmlEdits *edits, GError **error)
+{
+    g_autofree char *shim = rules->shim(emulator, rules->data, error);
+
+    return shim && vp_xml_emulator_put_shim(domain, shim, emulator, edits, &keep->emulator, error);
+}
+
+static bool
 move_all(const VpXmlDomain *domain, const VpXmlRules *rules, const VpXmlWishes *wishes,
          const Compiled *compiled, const char *path, VpXmlEdits *edits, GError **error)
 {
@@ -362,8 +371,7 @@ move_all(const VpXmlDomain *domain, const VpXmlRules *rules, const VpXmlWishes *
 
     list_made(wishes, compiled, &made);
     keep.attributes = attributes = vp_xml_made_attributes(&made, movable);
-    if (made.emulator && !vp_xml_emulator_put_shim(domain, rules->shim, made.emulator, edits,
-                                                   &keep.emulator, error))
+    if (made.emulator && !put_shim(domain, rules, made.emulator, &keep, edits, error))
         return false;
     if (!vp_xml_kept_store(domain, &keep, edits, error))
         return false;
@@ -393,8 +401,15 @@ static bool
 translate_upstream(const VpXmlDomain *domain, const VpXmlRules *rules, const char *path,
                    VpXmlEdits *edits, GError **error)
 {
-    if (domain->made == VP_XML_MADE_INTACT && vp_xml_made_emulator(domain) && rules->shim)
-        vp_xml_emulator_set_shim(domain, rules->shim, edits);
+    const char *emulator = domain->made == VP_XML_MADE_INTACT ? vp_xml_made_emulator(domain) : NULL;
+    g_autofree char *shim = NULL;
+
+    if (emulator && rules->shim) {
+        shim = rules->shim(emulator, rules->data, error);
+        if (!shim)
+            return false;
+        vp_xml_emulator_set_shim(domain, shim, edits);
+    }
     return settle_session(domain, path, edits, error);
 }
 
