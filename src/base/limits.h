@@ -57,6 +57,10 @@
  * client stops while it has that many. */
 #define VP_CLIENT_COMMANDS_MAX 32u
 
+/* Calls of one client about command lines that have no reply yet: each has libvirtd make a command
+ * line, and holds two definitions. */
+#define VP_CLIENT_OWN_CALLS_MAX 4u
+
 /* Event registrations of one client. libvirt has no limit here; a client needs
  * one for each event name that it listens to. */
 #define VP_CLIENT_EVENTS_MAX 256u

@@ -22,8 +22,10 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "qemu_passthrough/access.h"
+#include "qemu_passthrough/facts.h"
 #include "qemu_passthrough/intercept.h"
 #include "qemu_passthrough/monitor.h"
+#include "qemu_passthrough/own_calls.h"
 #include "remote/procedures.h"
 #include "rpc/rpc_error.h"
 
@@ -284,6 +286,8 @@ vp_client_free(VpClient *client)
         return;
     vp_loop_cancel(&client->retry);
     vp_monitor_forget_client(client);
+    vp_own_calls_forget_client(client);
+    vp_facts_free(client->facts);
     vp_events_forget_client(client);
     vp_access_forget(client);
     vp_calls_free(client->calls);

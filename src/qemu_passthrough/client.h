@@ -35,6 +35,8 @@ struct VpClient {
     GByteArray *open_reply;     /* open.c: given to the client when the identity is set */
     GHashTable *users;          /* monitor.c: VpDomain (a reference) -> VpAddedUser; NULL without */
     GPtrArray *requests;        /* monitor.c: monitor commands without a reply; NULL without */
+    GPtrArray *own_calls;       /* own_calls.c: calls of our own without a reply; NULL without */
+    VpFacts *facts;             /* xml_calls.c: what the held call's document needs; NULL without */
     GHashTable *access;         /* access.c: cached verdicts; NULL without */
     VpEventFilters filters;     /* events.c: registrations */
 };

@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "build-config.h"
+#include "plan/shim.h"
+#include "probe/probe.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -49,6 +51,18 @@ static bool
 parse_session_dir(VpConfig *config, const char *value, GError **error)
 {
     return set_path(&config->session_dir, value, error);
+}
+
+static bool
+parse_shim(VpConfig *config, const char *value, GError **error)
+{
+    return set_path(&config->shim, value, error);
+}
+
+static bool
+parse_shim_dir(VpConfig *config, const char *value, GError **error)
+{
+    return set_path(&config->shim_dir, value, error);
 }
 
 static bool
@@ -158,6 +172,8 @@ static const struct {
     { "upstream", "socket", parse_upstream },
     { "sessions", "dedicated_sessions", parse_policy },
     { "sessions", "directory", parse_session_dir },
+    { "emulator", "shim", parse_shim },
+    { "emulator", "directory", parse_shim_dir },
     { "limits", "max_clients", parse_max_clients },
     { "log", "level", parse_log_level },
 };
@@ -165,7 +181,7 @@ static const struct {
 /* The command line as it was given; it is parsed again at every reload. */
 static struct {
     gboolean session, keep_guests, debug, check_config, version;
-    char *file, *upstream, *listen_dir, *session_dir, *embed_dir, *log_level;
+    char *file, *upstream, *listen_dir, *session_dir, *shim, *embed_dir, *log_level;
 } options;
 
 static const GOptionEntry option_entries[] = {
@@ -181,6 +197,8 @@ static const GOptionEntry option_entries[] = {
       "Make virtpassd-sock and virtpassd-sock-ro in DIR", "DIR" },
     { "session-dir", 0, 0, G_OPTION_ARG_FILENAME, &options.session_dir,
       "Have QEMU make the sockets of dedicated sessions in DIR", "DIR" },
+    { "shim", 0, 0, G_OPTION_ARG_FILENAME, &options.shim,
+      "The virtpass-emulator that libvirtd starts where a command line is altered", "FILE" },
     { "embed", 0, 0, G_OPTION_ARG_FILENAME, &options.embed_dir,
       "Run a private libvirtd with all its state in DIR and serve it", "DIR" },
     { "keep-guests", 0, 0, G_OPTION_ARG_NONE, &options.keep_guests,
@@ -201,7 +219,10 @@ vp_config_clear(VpConfig *config)
     g_free(config->group);
     g_free(config->upstream);
     g_free(config->session_dir);
+    g_free(config->shim);
+    g_free(config->shim_dir);
     g_free(config->embed_dir);
+    g_free(config->cache_dir);
     *config = (VpConfig){ 0 };
 }
 
@@ -245,6 +266,20 @@ set_derived(VpConfig *config)
         config->session_dir = g_build_filename(g_get_user_config_dir(), "libvirt/qemu/lib", NULL);
     else if (!config->session_dir)
         config->session_dir = g_strdup("/var/lib/libvirt/qemu");
+    if (!config->shim)
+        config->shim = g_strdup(VP_BINDIR "/" VP_SHIM_NAME);
+    if (!config->shim_dir && embed)
+        config->shim_dir = g_strdup(embed);
+    else if (!config->shim_dir && config->session)
+        config->shim_dir = g_build_filename(g_get_user_data_dir(), "virtpassd", NULL);
+    else if (!config->shim_dir)
+        config->shim_dir = g_strdup("/var/lib/virtpassd");
+    if (embed)
+        config->cache_dir = g_build_filename(embed, "cache/virtpassd", NULL);
+    else if (config->session)
+        config->cache_dir = g_build_filename(g_get_user_cache_dir(), "virtpassd", NULL);
+    else
+        config->cache_dir = vp_probe_cache_dir();
 }
 
 static VpParseFunc
@@ -334,6 +369,7 @@ apply_options(VpConfig *config, GError **error)
         !apply_option(config, "upstream", options.upstream, parse_upstream, error) ||
         !apply_option(config, "listen-dir", options.listen_dir, parse_listen_dir, error) ||
         !apply_option(config, "session-dir", options.session_dir, parse_session_dir, error) ||
+        !apply_option(config, "shim", options.shim, parse_shim, error) ||
         !apply_option(config, "log-level", options.log_level, parse_log_level, error))
         return false;
     if (options.debug)

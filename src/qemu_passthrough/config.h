@@ -19,6 +19,9 @@ typedef struct VpConfig {
     char *upstream;        /* libvirtd's socket; NULL: look where libvirt's clients look */
     VpSessionPolicy policy;
     char *session_dir;     /* where QEMU makes the sockets of the dedicated sessions */
+    char *shim;            /* virtpass-emulator */
+    char *shim_dir;        /* where the links to it are by which libvirtd starts it */
+    char *cache_dir;       /* what has been found out about QEMU binaries; not configurable */
     guint max_clients;
     VpLogLevel log_level;
     char *embed_dir;       /* run a private libvirtd with all its state there; NULL: do not */

@@ -17,6 +17,7 @@
 #include "qemu_passthrough/client.h"
 #include "qemu_passthrough/embed.h"
 #include "qemu_passthrough/events.h"
+#include "qemu_passthrough/facts.h"
 #include "qemu_passthrough/listener.h"
 #include "qemu_passthrough/monitor.h"
 #include "qemu_passthrough/notify.h"
@@ -357,6 +358,8 @@ start(VpRun *run, GError **error)
             return false;
     }
     prepare_session_dir(config);
+    daemon->probe = vp_probe_new(daemon->loop, config->cache_dir);
+    daemon->no_facts = vp_facts_new(daemon);
     daemon->upstream = vp_upstream_new(daemon->loop, &daemon->address, &upstream_ops, daemon);
     daemon->domains = vp_domains_new(daemon->loop, daemon->upstream, &domains_ops, daemon);
     vp_log_info("serving %s in front of %s", vp_listener_path(run->listener), upstream_path);
@@ -374,6 +377,8 @@ finish(VpRun *run)
         vp_daemon_drop_client(daemon, g_ptr_array_index(daemon->clients, 0));
     g_clear_pointer(&daemon->upstream, vp_upstream_free);
     g_clear_pointer(&daemon->domains, vp_domains_free);
+    g_clear_pointer(&daemon->no_facts, vp_facts_free);
+    g_clear_pointer(&daemon->probe, vp_probe_free);
     g_clear_pointer(&run->embed, vp_embed_stop);
     g_clear_pointer(&daemon->loop, vp_loop_free);
     g_ptr_array_unref(daemon->clients);

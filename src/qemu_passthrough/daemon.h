@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "probe/probe.h"
 #include "qemu_passthrough/config.h"
 #include "qemu_passthrough/domains.h"
 #include "qemu_passthrough/upstream.h"
 
 typedef struct VpClient VpClient;
+typedef struct VpFacts VpFacts;
 
 /* What the parts of the daemon share. One per process; fields are set before a client is served. */
 typedef struct VpDaemon {
@@ -14,6 +16,8 @@ typedef struct VpDaemon {
     VpUpstreamAddress address;
     VpUpstream *upstream;
     VpDomains *domains;
+    VpProbe *probe;
+    VpFacts *no_facts;      /* facts.h; for documents that need none */
     GPtrArray *clients;     /* VpClient, owned */
     bool full;              /* max_clients reached: nobody is accepted */
     bool wants_events;      /* libvirtd was asked for the events of domains without a session */

@@ -22,6 +22,8 @@ typedef struct VpIntercept {
     VpIntercepted (*reply)(VpClient *client, const VpFrame *frame, const struct VpIntercept *row);
     const char *call_layout;  /* for handlers that walk the payload: rpc/walk.h */
     const char *reply_layout;
+    bool running;             /* its documents are of guests that run already, or did: see
+                               * VpXmlRules */
 } VpIntercept;
 
 /* NULL: not ours. */
@@ -34,6 +36,12 @@ VpIntercepted vp_identity_call(VpClient *client, const VpFrame *frame, const VpI
 VpIntercepted vp_xml_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
 VpIntercepted vp_xml_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row);
 VpIntercepted vp_monitor_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
+VpIntercepted vp_native_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row);
+VpIntercepted vp_commandline_alter_call(VpClient *client, const VpFrame *frame,
+                                        const VpIntercept *row);
+VpIntercepted vp_commandline_get_call(VpClient *client, const VpFrame *frame,
+                                      const VpIntercept *row);
+VpIntercepted vp_session_info_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
 VpIntercepted vp_event_register_call(VpClient *client, const VpFrame *frame,
                                      const VpIntercept *row);
 VpIntercepted vp_event_deregister_call(VpClient *client, const VpFrame *frame,

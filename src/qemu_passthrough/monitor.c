@@ -24,7 +24,7 @@
 #include "json/text.h"
 #include "qemu_passthrough/access.h"
 #include "qemu_passthrough/added.h"
-#include "qemu_passthrough/intercept.h"
+#include "qemu_passthrough/own_calls.h"
 #include "rpc/rpc_error.h"
 
 #include <string.h>
@@ -117,10 +117,38 @@ descriptors(const VpRequest *request)
 /* --- ends of a request ---------------------------------------------------- */
 
 static void
+on_refusal(const VpCallReply *reply, gpointer data)
+{
+    VpRequest *request = data;
+
+    if (reply->outcome == VP_CALL_ERROR)
+        vp_rpc_send_body(request->client->down, &request->header, reply->error);
+    else
+        vp_rpc_send_error(request->client->down, &request->header, VP_RPC_INTERNAL_ERROR,
+                          VP_RPC_FROM_QEMU, "domain '%s': nothing is known of its session",
+                          request->domain->name);
+    finish(request);
+}
+
+/* A procedure that libvirtd does not know (session_info.c) goes as a command that it knows. */
+static void
+ask_for_refusal(VpRequest *request)
+{
+    vp_calls_send(request->client->calls, request->client->up, VP_QEMU_PROGRAM,
+                  VP_QEMU_MONITOR_COMMAND, xdr_vp_monitor_command_args, &request->args, on_refusal,
+                  request);
+    request->frame = NULL;
+}
+
+static void
 forward(VpRequest *request)
 {
     VpFrame kept = { .header = request->header, .fds = request->fds };
 
+    if (request->header.procedure == VP_QEMU_SESSION_INFO) {
+        ask_for_refusal(request);
+        return;
+    }
     if (request->bytes)
         kept.bytes = request->bytes->data;
     vp_link_send_frame(request->client->up, request->frame ?: &kept);
@@ -366,6 +394,7 @@ VpIntercepted
 vp_monitor_call(VpClient *client, const VpFrame *frame, const VpIntercept *row G_GNUC_UNUSED)
 {
     vp_monitor_command_args args = { 0 };
+    VpIntercepted own = VP_PASS;
     VpDomain *domain = NULL;
 
     if (client->state != VP_CLIENT_OPEN || !client->is_qemu || client->read_only)
@@ -374,6 +403,12 @@ vp_monitor_call(VpClient *client, const VpFrame *frame, const VpIntercept *row G
         return VP_HOLD;
     if (!vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_monitor_command_args, &args))
         return VP_PASS;
+    if (vp_added_is_ours(args.cmd, args.flags & VP_MONITOR_COMMAND_HMP))
+        own = vp_own_monitor_call(client, &frame->header, &args.dom, args.cmd);
+    if (own != VP_PASS) {
+        vp_xdr_clear(xdr_vp_monitor_command_args, &args);
+        return own;
+    }
     if ((args.flags & ~VP_MONITOR_COMMAND_HMP) == 0)
         domain = vp_domains_get(client->daemon->domains, (guint8 *)args.dom.uuid, args.dom.name);
     if (!domain) { /* flags that we do not know: libvirtd refuses them */

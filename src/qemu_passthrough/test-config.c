@@ -32,6 +32,8 @@ describe(const VpConfig *config, GString *out)
     g_string_append_printf(out, "session_dir=%s\nmax_clients=%u\nlog_level=%s\n",
                            config->session_dir, config->max_clients,
                            vp_log_level_names[config->log_level]);
+    g_string_append_printf(out, "shim=%s\nshim_dir=%s\ncache_dir=%s\n", config->shim,
+                           config->shim_dir, config->cache_dir);
     g_string_append_printf(out, "embed_dir=%s\nkeep_guests=%d\n", config->embed_dir ?: "",
                            config->keep_guests);
 }
@@ -79,6 +81,8 @@ report(char **argv, const char *then, int fd)
 
     g_setenv("XDG_CONFIG_HOME", "/test/config", TRUE);
     g_setenv("XDG_RUNTIME_DIR", "/test/runtime", TRUE);
+    g_setenv("XDG_DATA_HOME", "/test/data", TRUE);
+    g_setenv("XDG_CACHE_HOME", "/test/cache", TRUE);
     describe_load(argv, out);
     if (then) {
         write_file(then);
@@ -160,7 +164,8 @@ test_defaults(void)
         "listen_dir=/test/runtime/virtpassd", "group=", "rw_perms=37777777777",
         "ro_perms=37777777777", "upstream=", "policy=all",
         "session_dir=/test/config/libvirt/qemu/lib", "max_clients=5000", "log_level=info",
-        "embed_dir=", "keep_guests=0",
+        "embed_dir=", "keep_guests=0", "shim=" VP_BINDIR "/virtpass-emulator",
+        "shim_dir=/test/data/virtpassd", "cache_dir=/test/cache/virtpassd",
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(lines); i++)
@@ -186,6 +191,8 @@ test_defaults_of_system(void)
     assert_line(result, "file=" VP_SYSCONFDIR "/virtpassd/virtpassd.conf");
     assert_line(result, "listen_dir=/run/virtpassd");
     assert_line(result, "session_dir=/var/lib/libvirt/qemu");
+    assert_line(result, "shim_dir=/var/lib/virtpassd");
+    assert_line(result, "cache_dir=/var/cache/virtpassd");
 }
 
 static void
@@ -204,6 +211,9 @@ test_every_key(void)
         "[sessions]\n"
         "dedicated_sessions = requested\n"
         "directory = /sessions\n"
+        "[emulator]\n"
+        "shim = /bin/shim\n"
+        "directory = /shims\n"
         "[limits]\n"
         "max_clients = 17\n"
         "[log]\n"
@@ -211,7 +221,7 @@ test_every_key(void)
     static const char *const lines[] = {
         "file_named=1", "listen_dir=/listen/dir", "group=root", "rw_perms=770", "ro_perms=777",
         "upstream=/up/stream-sock", "policy=requested", "session_dir=/sessions", "max_clients=17",
-        "log_level=warning",
+        "log_level=warning", "shim=/bin/shim", "shim_dir=/shims",
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(lines); i++)
@@ -344,7 +354,7 @@ static void
 test_options(void)
 {
     g_autofree char *result = result_of("--session --upstream /a/../b --listen-dir /l "
-                                        "--session-dir=/s --log-level error", NULL);
+                                        "--session-dir=/s --shim /x --log-level error", NULL);
     g_autofree char *debug = result_of("--session --log-level error --debug", NULL);
     g_autofree char *embed = result_of("--embed /e/ --keep-guests", NULL);
     g_autofree char *embed_and_dir = result_of("--embed /e --session-dir /s", NULL);
@@ -352,6 +362,7 @@ test_options(void)
     assert_line(result, "upstream=/b");
     assert_line(result, "listen_dir=/l");
     assert_line(result, "session_dir=/s");
+    assert_line(result, "shim=/x");
     assert_line(result, "log_level=error");
     assert_line(debug, "log_level=debug");
     assert_line(embed, "session=1");
@@ -360,6 +371,8 @@ test_options(void)
     assert_line(embed, "listen_dir=/e");
     assert_line(embed, "upstream=/e/libvirt-sock");
     assert_line(embed, "session_dir=/e/qmp");
+    assert_line(embed, "shim_dir=/e");
+    assert_line(embed, "cache_dir=/e/cache/virtpassd");
     assert_line(embed_and_dir, "session_dir=/s");
 }
 

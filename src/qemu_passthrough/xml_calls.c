@@ -4,21 +4,38 @@
  * Calls and replies that carry domain XML: walked by their layout, each document
  * translated on its way in and restored on its way out (src/xml), the rest untouched.
  *
+ * Some documents can be translated only when something is known of QEMU. Then the call is held
+ * until that has been found out (facts.c), and with it what the client sends after it; then it
+ * comes again.
+ *
  * A call whose document we must refuse is answered here and never reaches libvirtd. A
  * payload that does not fit its layout goes on as it is: whoever decodes it says what
  * is wrong with it.
  */
 
+#include "qemu_passthrough/definition.h"
+#include "qemu_passthrough/facts.h"
 #include "qemu_passthrough/intercept.h"
+#include "qemu_passthrough/native.h"
 #include "rpc/rpc_error.h"
 #include "rpc/walk.h"
+
+typedef struct Translation {
+    VpXmlRules rules;
+    VpDaemon *daemon;
+    bool defines;     /* what is translated becomes a definition */
+} Translation;
 
 static bool
 translate(const char *xml, char **ret_xml, gpointer data, GError **error)
 {
-    const VpXmlRules *rules = data;
+    const Translation *translation = data;
 
-    return vp_xml_translate(rules, xml, ret_xml, error);
+    if (!vp_xml_translate(&translation->rules, xml, ret_xml, error))
+        return false;
+    if (translation->defines)
+        vp_definition_check(translation->daemon, *ret_xml ?: xml);
+    return true;
 }
 
 static bool
@@ -43,15 +60,71 @@ send_changed(VpLink *link, const VpFrame *frame, const GByteArray *payload)
     vp_link_send_frame(link, &changed);
 }
 
-VpIntercepted
-vp_xml_call(VpClient *client, const VpFrame *frame, const VpIntercept *row)
+typedef struct Needs {
+    VpXmlRules rules;
+    GPtrArray *list; /* of VpXmlNeeds */
+} Needs;
+
+static bool
+collect_needs(const char *xml, char **ret_xml G_GNUC_UNUSED, gpointer data, GError **error)
 {
-    VpXmlRules rules = vp_daemon_xml_rules(client->daemon);
+    Needs *needs = data;
+    g_autoptr(GPtrArray) more = vp_xml_needs(&needs->rules, xml, error);
+
+    if (more)
+        g_ptr_array_extend_and_steal(needs->list, g_steal_pointer(&more));
+    return more != NULL;
+}
+
+static void
+on_facts(VpFacts *facts G_GNUC_UNUSED, gpointer data)
+{
+    vp_client_go_on(data);
+}
+
+/* Must the call wait until something is known? Errors are the translation's to find again. */
+static bool
+must_wait(VpClient *client, const VpFrame *frame, const VpIntercept *row, const VpXmlRules *rules)
+{
+    Needs needs = { .rules = *rules };
+    g_autoptr(GPtrArray) list = NULL;
+    g_autoptr(GByteArray) payload = NULL;
+
+    if (client->facts)
+        return !vp_facts_done(client->facts);
+    list = g_ptr_array_new_with_free_func((GDestroyNotify)vp_xml_needs_free);
+    needs.list = list;
+    vp_walk_xml(row->call_layout, frame->payload, frame->payload_size, collect_needs, &needs,
+                &payload, NULL);
+    if (list->len > 0)
+        client->facts = vp_facts_gather(client, g_steal_pointer(&list), on_facts, client);
+    return client->facts != NULL;
+}
+
+/* The rules for a call's documents. */
+static VpXmlRules
+rules_for(const VpClient *client, const VpIntercept *row)
+{
+    VpXmlRules rules = vp_facts_rules(client->facts ?: client->daemon->no_facts);
+
+    rules.running = row->running;
+    return rules;
+}
+
+static VpIntercepted
+translate_call(VpClient *client, const VpFrame *frame, const VpIntercept *row)
+{
+    Translation translation = {
+        .rules = rules_for(client, row),
+        .daemon = client->daemon,
+        .defines = row->procedure == VP_REMOTE_DOMAIN_DEFINE_XML ||
+                   row->procedure == VP_REMOTE_DOMAIN_DEFINE_XML_FLAGS,
+    };
     g_autoptr(GByteArray) payload = NULL;
     g_autoptr(GError) error = NULL;
 
-    switch (vp_walk_xml(row->call_layout, frame->payload, frame->payload_size, translate, &rules,
-                        &payload, &error)) {
+    switch (vp_walk_xml(row->call_layout, frame->payload, frame->payload_size, translate,
+                        &translation, &payload, &error)) {
     case VP_WALK_CHANGED:
         send_changed(client->up, frame, payload);
         return VP_DONE;
@@ -63,6 +136,19 @@ vp_xml_call(VpClient *client, const VpFrame *frame, const VpIntercept *row)
         break;
     }
     return VP_PASS;
+}
+
+VpIntercepted
+vp_xml_call(VpClient *client, const VpFrame *frame, const VpIntercept *row)
+{
+    VpXmlRules rules = rules_for(client, row);
+    VpIntercepted verdict = VP_HOLD;
+
+    if (must_wait(client, frame, row, &rules))
+        return VP_HOLD;
+    verdict = translate_call(client, frame, row);
+    g_clear_pointer(&client->facts, vp_facts_free);
+    return verdict;
 }
 
 VpIntercepted
@@ -87,4 +173,31 @@ vp_xml_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row)
         break;
     }
     return VP_PASS;
+}
+
+/* domxml-to-native: the command line that would really run, so with the plan carried out. */
+VpIntercepted
+vp_native_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row G_GNUC_UNUSED)
+{
+    vp_xml_to_native_ret ret = { 0 };
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) reply = NULL;
+    bool fine = true;
+
+    if (frame->header.status != VP_STATUS_OK ||
+        !vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_xml_to_native_ret, &ret))
+        return VP_PASS;
+    fine = vp_native_apply(ret.native, &text, &error);
+    vp_xdr_clear(xdr_vp_xml_to_native_ret, &ret);
+    if (!fine) {
+        vp_rpc_send_gerror(client->down, &frame->header, error);
+        return VP_DONE;
+    }
+    if (!text)
+        return VP_PASS;
+    ret.native = text;
+    reply = vp_xdr_frame(&frame->header, xdr_vp_xml_to_native_ret, &ret);
+    vp_client_send(client, reply);
+    return VP_DONE;
 }

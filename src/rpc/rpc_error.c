@@ -78,13 +78,20 @@ vp_rpc_reply_header(const VpHeader *call, VpFrameStatus status)
 }
 
 void
+vp_rpc_send_body(VpLink *link, const VpHeader *call, const vp_error_body *body)
+{
+    VpHeader header = vp_rpc_reply_header(call, VP_STATUS_ERROR);
+    g_autoptr(GByteArray) frame = vp_xdr_frame(&header, xdr_vp_error_body, (void *)body);
+
+    vp_link_send(link, frame->data, frame->len);
+}
+
+void
 vp_rpc_send_error(VpLink *link, const VpHeader *call, VpRpcCode code, VpRpcOrigin origin,
                   const char *format, ...)
 {
-    VpHeader header = vp_rpc_reply_header(call, VP_STATUS_ERROR);
     g_autofree char *detail = NULL;
     g_autofree char *message = NULL;
-    g_autoptr(GByteArray) frame = NULL;
     vp_string str1 = (char *)"%s";
     vp_error_body body = { .code = code, .origin = origin, .level = 2, .int1 = -1, .int2 = -1 };
     va_list args;
@@ -98,8 +105,7 @@ vp_rpc_send_error(VpLink *link, const VpHeader *call, VpRpcCode code, VpRpcOrigi
     body.message = &message;
     body.str1 = &str1;
     body.str2 = &detail;
-    frame = vp_xdr_frame(&header, xdr_vp_error_body, &body);
-    vp_link_send(link, frame->data, frame->len);
+    vp_rpc_send_body(link, call, &body);
 }
 
 void

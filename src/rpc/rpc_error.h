@@ -2,6 +2,7 @@
 #pragma once
 
 #include "rpc/link.h"
+#include "rpc/payload.h"
 
 /* libvirt's error codes that we use (virErrorNumber). */
 typedef enum VpRpcCode {
@@ -36,6 +37,9 @@ void vp_rpc_send_error(VpLink *link, const VpHeader *call, VpRpcCode code, VpRpc
 
 /* The same from a GError of ours: its code decides libvirt's. */
 void vp_rpc_send_gerror(VpLink *link, const VpHeader *call, const GError *error);
+
+/* The same with an error of libvirtd's as it is. */
+void vp_rpc_send_body(VpLink *link, const VpHeader *call, const vp_error_body *body);
 
 /* The header of the reply to @call. */
 VpHeader vp_rpc_reply_header(const VpHeader *call, VpFrameStatus status);

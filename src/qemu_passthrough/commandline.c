@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Jobs about a domain's command line: a few questions to libvirtd one after the other, each
+ * answer leading to the next (the functions named on_...).
+ *
+ *   alter    GET_XML_DESC (persistent) -> change the author's form -> what has to be known of QEMU
+ *            (facts.c) -> translate -> XML_TO_NATIVE -> unless dry: DEFINE_XML_FLAGS
+ *   get      of a process that we have a session with: its own record, or /proc; else
+ *            GET_XML_DESC -> XML_TO_NATIVE
+ *
+ * All calls go over the client's own connection, so libvirtd judges them by the client's rights
+ * and its refusals are passed on as they are. A job has one question under way at a time; freeing
+ * it cancels that one. (Not so the question of access.c: a job that waits for it lives as long as
+ * its client, whose questions end with it.)
+ *
+ * Somebody else may define the domain between our reading and our defining it, as with virsh edit;
+ * the later one wins there too.
+ */
+
+#include "qemu_passthrough/commandline.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "qemu_passthrough/access.h"
+#include "qemu_passthrough/facts.h"
+#include "qemu_passthrough/native.h"
+#include "qemu_passthrough/process.h"
+#include "xml/alterations.h"
+
+#include <string.h>
+
+typedef void (*AnswerFunc)(VpCommandline *job, const VpCallReply *reply);
+
+struct VpCommandline {
+    VpClient *client;
+    VpCommandlineWish wish;
+    VpCommandlineFunc func;
+    gpointer data;
+    bool asking;             /* a question is under way: `serial`, `next` */
+    guint32 serial;
+    AnswerFunc next;
+    GSource *later;          /* what needs no question is done in the next turn of the loop */
+    VpFacts *facts;          /* being gathered, or at hand */
+    char *upstream;          /* ALTER: the new definition, upstream form */
+    VpCommandlineResult result;
+};
+
+void
+vp_commandline_wish_clear(VpCommandlineWish *wish)
+{
+    g_free(wish->name);
+    g_free(wish->xml);
+    *wish = (VpCommandlineWish){ 0 };
+}
+
+static void
+clear_result(VpCommandlineResult *result)
+{
+    g_free(result->xml);
+    g_strfreev(result->generated);
+    g_strfreev(result->altered);
+    g_strfreev(result->environment);
+    g_ptr_array_unref(result->warnings);
+}
+
+/* --- ends ----------------------------------------------------------------- */
+
+static void
+succeed(VpCommandline *job)
+{
+    static char *nothing[] = { NULL };
+    VpCommandlineResult result = job->result;
+
+    result.generated = result.generated ?: nothing;
+    result.altered = result.altered ?: nothing;
+    result.environment = result.environment ?: nothing;
+    job->func(&result, NULL, NULL, job->data);
+}
+
+static void
+fail(VpCommandline *job, const GError *error)
+{
+    job->func(NULL, error, NULL, job->data);
+}
+
+/* --- questions ------------------------------------------------------------ */
+
+static void
+on_answer(const VpCallReply *reply, gpointer data)
+{
+    VpCommandline *job = data;
+    g_autoptr(GError) error = NULL;
+
+    job->asking = false;
+    switch (reply->outcome) {
+    case VP_CALL_OK:
+        job->next(job, reply);
+        break;
+    case VP_CALL_ERROR:
+        job->func(NULL, NULL, reply->error, job->data);
+        break;
+    case VP_CALL_BROKEN:
+        error = g_error_new(VP_ERROR, VP_ERROR_CLOSED, "libvirtd closed the connection");
+        fail(job, error);
+        break;
+    }
+}
+
+static void
+ask(VpCommandline *job, gint32 procedure, void *args_func, void *args, AnswerFunc next)
+{
+    job->asking = true;
+    job->next = next;
+    job->serial = vp_calls_send(job->client->calls, job->client->up, VP_REMOTE_PROGRAM, procedure,
+                                args_func, args, on_answer, job);
+}
+
+static void
+ask_definition(VpCommandline *job, guint flags, AnswerFunc next)
+{
+    vp_get_xml_args args = { .dom = { .name = job->wish.name, .id = -1 }, .flags = flags };
+
+    memcpy(args.dom.uuid, job->wish.uuid, sizeof(args.dom.uuid));
+    ask(job, VP_REMOTE_DOMAIN_GET_XML_DESC, xdr_vp_get_xml_args, &args, next);
+}
+
+static void
+ask_native(VpCommandline *job, const char *xml, AnswerFunc next)
+{
+    vp_xml_to_native_args args = { .native_type = (char *)"qemu-argv", .xml = (char *)xml };
+
+    ask(job, VP_REMOTE_CONNECT_DOMAIN_XML_TO_NATIVE, xdr_vp_xml_to_native_args, &args, next);
+}
+
+/* The string that is all of a reply. NULL: the job has failed. */
+static char *
+read_string(VpCommandline *job, const VpCallReply *reply)
+{
+    vp_get_xml_ret ret = { 0 };
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+
+    if (!vp_xdr_decode(reply->payload, reply->payload_size, xdr_vp_get_xml_ret, &ret)) {
+        error = g_error_new(VP_ERROR, VP_ERROR_FAILED, "libvirtd's reply is not understood");
+        fail(job, error);
+        return NULL;
+    }
+    text = g_strdup(ret.xml);
+    vp_xdr_clear(xdr_vp_get_xml_ret, &ret);
+    return text;
+}
+
+/* --- the command line of a definition ------------------------------------- */
+
+static bool
+take_native(VpCommandline *job, const VpCallReply *reply)
+{
+    g_autofree char *text = read_string(job, reply);
+    g_auto(VpNative) native = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    if (!text)
+        return false;
+    if (!vp_native_read(text, &native, &error)) {
+        fail(job, error);
+        return false;
+    }
+    for (guint i = 0; native.warnings && i < native.warnings->len; i++)
+        g_ptr_array_add(job->result.warnings, g_strdup(g_ptr_array_index(native.warnings, i)));
+    if (native.refusal)
+        g_ptr_array_add(job->result.warnings, g_strdup(native.refusal->message));
+    job->result.generated = g_steal_pointer(&native.generated);
+    job->result.altered = g_steal_pointer(&native.altered);
+    job->result.environment = g_steal_pointer(&native.environment);
+    return true;
+}
+
+/* --- alter ---------------------------------------------------------------- */
+
+static void
+on_defined(VpCommandline *job, const VpCallReply *reply G_GNUC_UNUSED)
+{
+    succeed(job);
+}
+
+static void
+on_new_native(VpCommandline *job, const VpCallReply *reply)
+{
+    vp_define_xml_args args = { .xml = job->upstream };
+
+    if (!take_native(job, reply))
+        return;
+    if (job->wish.dry_run)
+        succeed(job);
+    else
+        ask(job, VP_REMOTE_DOMAIN_DEFINE_XML_FLAGS, xdr_vp_define_xml_args, &args, on_defined);
+}
+
+static void
+on_facts(VpFacts *facts, gpointer data)
+{
+    VpCommandline *job = data;
+    VpXmlRules rules = vp_facts_rules(facts);
+    g_autoptr(GError) error = NULL;
+
+    if (!vp_xml_translate(&rules, job->result.xml, &job->upstream, &error)) {
+        fail(job, error);
+        return;
+    }
+    if (!job->upstream)
+        job->upstream = g_strdup(job->result.xml);
+    ask_native(job, job->upstream, on_new_native);
+}
+
+static void
+on_definition(VpCommandline *job, const VpCallReply *reply)
+{
+    g_autofree char *xml = read_string(job, reply);
+    g_autofree char *author = NULL;
+    g_autoptr(GError) error = NULL;
+    GPtrArray *needs = NULL;
+    VpXmlRules rules = { 0 };
+
+    if (!xml)
+        return;
+    if (!vp_xml_restore(xml, &author, &error) ||
+        !vp_xml_change_alterations(author ?: xml, (VpXmlChange)job->wish.mode, job->wish.xml,
+                                   &job->result.xml, &error)) {
+        fail(job, error);
+        return;
+    }
+    rules = vp_facts_rules(job->client->daemon->no_facts);
+    needs = vp_xml_needs(&rules, job->result.xml, &error);
+    if (needs)
+        job->facts = vp_facts_gather(job->client, needs, on_facts, job);
+    else
+        fail(job, error);
+}
+
+/* --- get ------------------------------------------------------------------ */
+
+static void
+on_native(VpCommandline *job, const VpCallReply *reply)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!take_native(job, reply))
+        return;
+    if (job->wish.form == VP_COMMANDLINE_ALTERED && !job->result.altered) {
+        error = g_error_new(VP_ERROR, VP_ERROR_UNSUPPORTED, "the domain would not start: %s",
+                            (char *)g_ptr_array_index(job->result.warnings,
+                                                      job->result.warnings->len - 1));
+        fail(job, error);
+        return;
+    }
+    succeed(job);
+}
+
+static void
+on_any_definition(VpCommandline *job, const VpCallReply *reply)
+{
+    g_autofree char *xml = read_string(job, reply);
+
+    if (xml)
+        ask_native(job, xml, on_native);
+}
+
+/* The process that our session is with; 0: there is none. */
+static pid_t
+process_of(const VpCommandline *job)
+{
+    const VpDomain *domain = vp_domains_find(job->client->daemon->domains, job->wish.uuid);
+
+    return domain && domain->session ? vp_qmp_session_pid(domain->session) : 0;
+}
+
+/* What the process was started with: what the shim wrote down, or, where no shim was needed, its
+ * own words. */
+static void
+answer_from_process(VpCommandline *job, pid_t pid)
+{
+    VpCommandlineResult *result = &job->result;
+    g_auto(GStrv) words = NULL;
+    g_autoptr(GError) error = NULL;
+
+    words = vp_process_words(pid, &error);
+    if (!words) {
+        fail(job, error);
+        return;
+    }
+    if (job->wish.form == VP_COMMANDLINE_RUNNING ||
+        !vp_process_record(words, &result->generated, &result->altered)) {
+        result->generated = g_strdupv(words);
+        result->altered = g_steal_pointer(&words);
+    } else {
+        /* libvirt started the shim, which stands for the emulator. */
+        g_free(result->generated[0]);
+        result->generated[0] = g_strdup(words[0]);
+    }
+    succeed(job);
+}
+
+static void
+get(VpCommandline *job)
+{
+    pid_t pid = process_of(job);
+    g_autoptr(GError) error = NULL;
+
+    if (pid > 0) {
+        answer_from_process(job, pid);
+        return;
+    }
+    if (job->wish.form != VP_COMMANDLINE_RUNNING) {
+        ask_definition(job, 0, on_any_definition);
+        return;
+    }
+    error = g_error_new(VP_ERROR, VP_ERROR_UNSUPPORTED,
+                        "domain '%s' has no dedicated session through which its process is known; "
+                        "it does not run, or was not started through virtpassd",
+                        job->wish.name);
+    fail(job, error);
+}
+
+static void
+on_access(bool allowed, gpointer data)
+{
+    VpCommandline *job = data;
+    g_autoptr(GError) error = NULL;
+
+    if (allowed) {
+        get(job);
+        return;
+    }
+    error = g_error_new(VP_ERROR, VP_ERROR_UNSUPPORTED,
+                        "libvirtd does not allow this client to write to domain '%s', which it "
+                        "takes to see its process",
+                        job->wish.name);
+    fail(job, error);
+}
+
+static gboolean
+begin_get(gpointer data)
+{
+    VpCommandline *job = data;
+    VpDomain *domain = vp_domains_find(job->client->daemon->domains, job->wish.uuid);
+
+    vp_loop_cancel(&job->later);
+    if (!domain || process_of(job) == 0) {
+        get(job);
+        return G_SOURCE_REMOVE;
+    }
+    switch (vp_access_check(job->client, domain, on_access, job)) {
+    case VP_ACCESS_ALLOWED:
+        on_access(true, job);
+        break;
+    case VP_ACCESS_DENIED:
+        on_access(false, job);
+        break;
+    case VP_ACCESS_ASKING:
+        break;
+    }
+    return G_SOURCE_REMOVE;
+}
+
+/* --- a job ---------------------------------------------------------------- */
+
+VpCommandline *
+vp_commandline_start(VpClient *client, VpCommandlineWish *wish, VpCommandlineFunc func,
+                     gpointer data)
+{
+    VpCommandline *job = g_new0(VpCommandline, 1);
+
+    job->client = client;
+    job->wish = *wish;
+    *wish = (VpCommandlineWish){ 0 };
+    job->func = func;
+    job->data = data;
+    job->result.warnings = g_ptr_array_new_with_free_func(g_free);
+    if (job->wish.kind == VP_WISH_ALTER)
+        ask_definition(job, VP_XML_INACTIVE | VP_XML_SECURE, on_definition);
+    else
+        job->later = vp_loop_timer(client->daemon->loop, 0, begin_get, job);
+    return job;
+}
+
+void
+vp_commandline_free(VpCommandline *job)
+{
+    if (!job)
+        return;
+    if (job->asking)
+        vp_calls_cancel(job->client->calls, job->serial);
+    vp_loop_cancel(&job->later);
+    vp_facts_free(job->facts);
+    vp_commandline_wish_clear(&job->wish);
+    g_free(job->upstream);
+    clear_result(&job->result);
+    g_free(job);
+}

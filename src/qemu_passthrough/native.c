@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What virsh domxml-to-native prints is what libvirtd would exec: the shim, with its plan in the
+ * environment. People ask for what will run. The same code as the shim's carries the plan out
+ * (src/argv), so that the answer cannot be another one.
+ */
+
+#include "qemu_passthrough/native.h"
+
+#include "argv/alter.h"
+#include "argv/run_dir.h"
+#include "argv/text.h"
+#include "plan/shim.h"
+
+#include <string.h>
+
+void
+vp_native_clear(VpNative *native)
+{
+    g_strfreev(native->generated);
+    g_strfreev(native->altered);
+    g_strfreev(native->environment);
+    g_clear_pointer(&native->warnings, g_ptr_array_unref);
+    g_clear_error(&native->refusal);
+    *native = (VpNative){ 0 };
+}
+
+/* Takes the plan out of the environment. *ret_plan is NULL when there is none. */
+static bool
+take_plan(VpCommandText *text, VpPlan **ret_plan, GError **error)
+{
+    const char *json = g_environ_getenv(text->environment, VP_PLAN_VARIABLE);
+
+    *ret_plan = NULL;
+    if (!json)
+        return true;
+    *ret_plan = vp_plan_from_json(json, error);
+    text->environment = g_environ_unsetenv(text->environment, VP_PLAN_VARIABLE);
+    return *ret_plan != NULL;
+}
+
+/* The words after the plan; NULL when it cannot be carried out. */
+static char **
+carry_out(const VpPlan *plan, const VpCommandText *text, GPtrArray **ret_warnings, GError **error)
+{
+    g_autoptr(VpCmdline) cmdline = NULL;
+    g_autofree char *dir = NULL;
+    g_autofree char *config_path = NULL;
+    g_auto(VpApplied) applied = { 0 };
+
+    cmdline = vp_cmdline_parse((const char *const *)text->words, error);
+    if (!cmdline)
+        return NULL;
+    dir = vp_cmdline_run_dir(cmdline);
+    config_path = g_build_filename(dir ?: "/", VP_SHIM_CONFIG, NULL);
+    if (!vp_plan_apply(plan, cmdline, config_path, &applied, error))
+        return NULL;
+    if (ret_warnings)
+        *ret_warnings = g_steal_pointer(&applied.warnings);
+    return vp_cmdline_words(cmdline);
+}
+
+bool
+vp_native_read(const char *text, VpNative *ret_native, GError **error)
+{
+    g_auto(VpCommandText) command = { 0 };
+    g_autoptr(VpPlan) plan = NULL;
+    g_auto(VpNative) native = { 0 };
+
+    if (!vp_command_text_read(text, &command, error) || !take_plan(&command, &plan, error))
+        return false;
+    if (plan)
+        native.altered = carry_out(plan, &command, &native.warnings, &native.refusal);
+    else
+        native.altered = g_strdupv(command.words);
+    if (plan) { /* the shim is ours, not something that people asked for */
+        g_free(command.words[0]);
+        command.words[0] = g_strdup(plan->emulator);
+    }
+    native.generated = g_steal_pointer(&command.words);
+    native.environment = g_steal_pointer(&command.environment);
+    *ret_native = native;
+    native = (VpNative){ 0 };
+    return true;
+}
+
+bool
+vp_native_apply(const char *text, char **ret_text, GError **error)
+{
+    g_auto(VpCommandText) command = { 0 };
+    g_autoptr(VpPlan) plan = NULL;
+    g_auto(GStrv) words = NULL;
+
+    *ret_text = NULL;
+    if (!strstr(text, VP_PLAN_VARIABLE))
+        return true;
+    if (!vp_command_text_read(text, &command, error) || !take_plan(&command, &plan, error))
+        return false;
+    if (!plan)
+        return true;
+    words = carry_out(plan, &command, NULL, error);
+    if (!words)
+        return false;
+    g_strfreev(command.words);
+    command.words = g_steal_pointer(&words);
+    *ret_text = vp_command_text_write(&command, strstr(text, "\\\n") != NULL);
+    return true;
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Calls about a domain's command line, from either form to a job (commandline.c) and back.
+ *
+ * A call is in client->own_calls until its job has ended. There are never more than
+ * VP_CLIENT_OWN_CALLS_MAX: then the client's next one is held, and with it the client.
+ */
+
+#include "qemu_passthrough/own_calls.h"
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "json/tree.h"
+#include "json/write.h"
+#include "qemu_passthrough/commandline.h"
+#include "qemu_passthrough/monitor.h"
+#include "rpc/rpc_error.h"
+
+#include <string.h>
+
+typedef struct VpOwnCall {
+    VpClient *client;
+    VpHeader header;     /* of the call */
+    bool monitor;        /* it came as a monitor command */
+    char *id;            /* the command's "id", JSON text; NULL: it had none */
+    guint form;          /* of a query, for its answer */
+    VpCommandline *job;
+} VpOwnCall;
+
+static const char *const mode_names[] = {
+    [VP_COMMANDLINE_ADD] = "add",
+    [VP_COMMANDLINE_REPLACE] = "replace",
+    [VP_COMMANDLINE_CLEAR] = "clear",
+};
+
+static const char *const form_names[] = {
+    [VP_COMMANDLINE_GENERATED] = "generated",
+    [VP_COMMANDLINE_ALTERED] = "altered",
+    [VP_COMMANDLINE_RUNNING] = "running",
+};
+
+/* --- answering ------------------------------------------------------------ */
+
+static void
+finish(VpOwnCall *call)
+{
+    VpClient *client = call->client;
+    bool was_full = client->own_calls->len >= VP_CLIENT_OWN_CALLS_MAX;
+
+    g_ptr_array_remove_fast(client->own_calls, call);
+    if (was_full)
+        vp_client_go_on(client);
+}
+
+static void
+send_monitor_reply(const VpOwnCall *call, VpJsonWriter *writer)
+{
+    g_autofree char *text = NULL;
+
+    if (call->id)
+        vp_json_add_raw(writer, "id", call->id, strlen(call->id));
+    vp_json_end(writer);
+    text = vp_json_writer_steal(writer);
+    vp_monitor_send_result(call->client, &call->header, text, strlen(text));
+}
+
+static void
+send_monitor_error(const VpOwnCall *call, const char *text)
+{
+    g_auto(VpJsonWriter) writer = vp_json_writer();
+
+    vp_json_begin_object(&writer, NULL);
+    vp_json_begin_object(&writer, "error");
+    vp_json_add_string(&writer, "class", "GenericError");
+    vp_json_add_string(&writer, "desc", text);
+    vp_json_end(&writer);
+    send_monitor_reply(call, &writer);
+}
+
+static void
+add_strings(VpJsonWriter *writer, const char *key, char **strings)
+{
+    vp_json_begin_array(writer, key);
+    for (guint i = 0; strings[i]; i++)
+        vp_json_add_string(writer, NULL, strings[i]);
+    vp_json_end(writer);
+}
+
+static void
+add_warnings(VpJsonWriter *writer, const GPtrArray *warnings)
+{
+    vp_json_begin_array(writer, "warnings");
+    for (guint i = 0; i < warnings->len; i++)
+        vp_json_add_string(writer, NULL, g_ptr_array_index(warnings, i));
+    vp_json_end(writer);
+}
+
+static char **
+words_of(const VpCommandlineResult *result, guint form)
+{
+    return form == VP_COMMANDLINE_GENERATED ? result->generated : result->altered;
+}
+
+static void
+send_monitor_result(const VpOwnCall *call, const VpCommandlineResult *result)
+{
+    g_auto(VpJsonWriter) writer = vp_json_writer();
+
+    vp_json_begin_object(&writer, NULL);
+    vp_json_begin_object(&writer, "return");
+    if (result->xml) {
+        vp_json_add_string(&writer, "xml", result->xml);
+        add_strings(&writer, "generated", result->generated);
+        add_strings(&writer, "altered", result->altered);
+        add_warnings(&writer, result->warnings);
+    } else {
+        vp_json_add_string(&writer, "form", form_names[call->form]);
+        add_strings(&writer, "words", words_of(result, call->form));
+        add_strings(&writer, "environment", result->environment);
+    }
+    vp_json_end(&writer);
+    send_monitor_reply(call, &writer);
+}
+
+/* @object does not fit into libvirt's protocol only if a word has more than 4 MiB. */
+static void
+send_object(const VpOwnCall *call, void *func, void *object)
+{
+    VpHeader header = vp_rpc_reply_header(&call->header, VP_STATUS_OK);
+    g_autoptr(GByteArray) frame = vp_xdr_frame(&header, func, object);
+
+    if (frame)
+        vp_client_send(call->client, frame);
+    else
+        vp_rpc_send_error(call->client->down, &call->header, VP_RPC_RPC, VP_RPC_FROM_RPC,
+                          "the command line does not fit into libvirt's protocol");
+}
+
+static void
+send_result(const VpOwnCall *call, const VpCommandlineResult *result)
+{
+    vp_commandline_alter_ret alter = { .xml = result->xml };
+    vp_commandline_get_ret get = { 0 };
+
+    if (result->xml) {
+        alter.generated.generated_val = result->generated;
+        alter.generated.generated_len = g_strv_length(result->generated);
+        alter.altered.altered_val = result->altered;
+        alter.altered.altered_len = g_strv_length(result->altered);
+        alter.warnings.warnings_val = (char **)result->warnings->pdata;
+        alter.warnings.warnings_len = result->warnings->len;
+        send_object(call, xdr_vp_commandline_alter_ret, &alter);
+    } else {
+        get.words.words_val = words_of(result, call->form);
+        get.words.words_len = g_strv_length(get.words.words_val);
+        get.environment.environment_val = result->environment;
+        get.environment.environment_len = g_strv_length(result->environment);
+        send_object(call, xdr_vp_commandline_get_ret, &get);
+    }
+}
+
+static void
+on_ended(const VpCommandlineResult *result, const GError *error, const vp_error_body *body,
+         gpointer data)
+{
+    VpOwnCall *call = data;
+
+    if (body)
+        vp_rpc_send_body(call->client->down, &call->header, body);
+    else if (error && call->monitor)
+        send_monitor_error(call, error->message);
+    else if (error)
+        vp_rpc_send_gerror(call->client->down, &call->header, error);
+    else if (call->monitor)
+        send_monitor_result(call, result);
+    else
+        send_result(call, result);
+    finish(call);
+}
+
+/* --- calls ---------------------------------------------------------------- */
+
+static void
+call_free(gpointer data)
+{
+    VpOwnCall *call = data;
+
+    vp_commandline_free(call->job);
+    g_free(call->id);
+    g_free(call);
+}
+
+static bool
+is_full(const VpClient *client)
+{
+    return client->own_calls && client->own_calls->len >= VP_CLIENT_OWN_CALLS_MAX;
+}
+
+static VpOwnCall *
+call_new(VpClient *client, const VpHeader *header)
+{
+    VpOwnCall *call = g_new0(VpOwnCall, 1);
+
+    if (!client->own_calls)
+        client->own_calls = g_ptr_array_new_with_free_func(call_free);
+    call->client = client;
+    call->header = *header;
+    g_ptr_array_add(client->own_calls, call);
+    return call;
+}
+
+static void
+start(VpOwnCall *call, VpCommandlineWish *wish, const vp_domain *domain)
+{
+    memcpy(wish->uuid, domain->uuid, sizeof(wish->uuid));
+    wish->name = g_strdup(domain->name);
+    call->form = wish->form;
+    call->job = vp_commandline_start(call->client, wish, on_ended, call);
+}
+
+static bool
+check_alter(const VpCommandlineWish *wish, GError **error)
+{
+    if (wish->mode >= G_N_ELEMENTS(mode_names))
+        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED, "unknown mode %u", wish->mode);
+    else if (wish->mode == VP_COMMANDLINE_CLEAR && wish->xml)
+        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED, "mode 'clear' goes without XML");
+    else if (wish->mode != VP_COMMANDLINE_CLEAR && !wish->xml)
+        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED,
+                    "mode '%s' takes a <qemu:commandline> element", mode_names[wish->mode]);
+    else
+        return true;
+    return false;
+}
+
+/* --- as monitor commands -------------------------------------------------- */
+
+static bool
+read_name(const VpJsonNode *arguments, const char *key, const char *const *names, guint n_names,
+          guint *ret_value, GError **error)
+{
+    const char *text = vp_json_get_string(arguments, key);
+
+    if (!vp_json_get(arguments, key)) {
+        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED, "Parameter '%s' is missing", key);
+        return false;
+    }
+    if (!text) {
+        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED,
+                    "Invalid parameter type for '%s', expected: string", key);
+        return false;
+    }
+    for (*ret_value = 0; *ret_value < n_names; ++*ret_value) {
+        if (g_str_equal(text, names[*ret_value]))
+            return true;
+    }
+    g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED,
+                "Parameter '%s' does not accept value '%s'", key, text);
+    return false;
+}
+
+static bool
+check_keys(const VpJsonNode *arguments, const char *const *known, GError **error)
+{
+    for (guint i = 0; i < vp_json_length(arguments); i++) {
+        if (!g_strv_contains(known, vp_json_key_at(arguments, i))) {
+            g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED, "Parameter '%s' is unexpected",
+                        vp_json_key_at(arguments, i));
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+read_alter(const VpJsonNode *arguments, VpCommandlineWish *wish, GError **error)
+{
+    static const char *const known[] = { "mode", "xml", "dry-run", NULL };
+
+    wish->kind = VP_WISH_ALTER;
+    wish->xml = g_strdup(vp_json_get_string(arguments, "xml"));
+    wish->dry_run = vp_json_get_bool(arguments, "dry-run");
+    return check_keys(arguments, known, error) &&
+           read_name(arguments, "mode", mode_names, G_N_ELEMENTS(mode_names), &wish->mode, error) &&
+           check_alter(wish, error);
+}
+
+static bool
+read_get(const VpJsonNode *arguments, VpCommandlineWish *wish, GError **error)
+{
+    static const char *const known[] = { "form", NULL };
+
+    wish->kind = VP_WISH_GET;
+    return check_keys(arguments, known, error) &&
+           read_name(arguments, "form", form_names, G_N_ELEMENTS(form_names), &wish->form, error);
+}
+
+typedef bool (*ReadFunc)(const VpJsonNode *arguments, VpCommandlineWish *wish, GError **error);
+
+static ReadFunc
+find_reader(const char *name)
+{
+    static const struct {
+        const char *name;
+        ReadFunc read;
+    } commands[] = {
+        { "__org.virtpass_commandline-alter", read_alter },
+        { "__org.virtpass_query-commandline", read_get },
+    };
+
+    for (gsize i = 0; name && i < G_N_ELEMENTS(commands); i++) {
+        if (g_str_equal(name, commands[i].name))
+            return commands[i].read;
+    }
+    return NULL;
+}
+
+VpIntercepted
+vp_own_monitor_call(VpClient *client, const VpHeader *header, const vp_domain *domain,
+                    const char *json)
+{
+    g_autoptr(VpJsonTree) tree = vp_json_tree_parse(json, -1, NULL);
+    const VpJsonNode *root = tree ? vp_json_root(tree) : NULL;
+    ReadFunc read = find_reader(vp_json_get_string(root, "execute"));
+    const VpJsonNode *id = vp_json_get(root, "id");
+    g_auto(VpCommandlineWish) wish = { 0 };
+    g_autoptr(GError) error = NULL;
+    VpOwnCall *call = NULL;
+    gsize size = 0;
+
+    if (!read)
+        return VP_PASS;
+    if (is_full(client))
+        return VP_HOLD;
+    call = call_new(client, header);
+    call->monitor = true;
+    if (id) {
+        const char *text = vp_json_text(id, &size);
+
+        call->id = g_strndup(text, size);
+    }
+    if (read(vp_json_get(root, "arguments"), &wish, &error)) {
+        start(call, &wish, domain);
+    } else {
+        send_monitor_error(call, error->message);
+        finish(call);
+    }
+    return VP_DONE;
+}
+
+/* --- as procedures -------------------------------------------------------- */
+
+static void
+start_or_refuse(VpOwnCall *call, VpCommandlineWish *wish, const vp_domain *domain, guint flags,
+                guint known_flags)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (flags & ~known_flags)
+        g_set_error(&error, VP_ERROR, VP_ERROR_LIMIT, "unsupported flags (0x%x)",
+                    flags & ~known_flags);
+    else if (wish->kind == VP_WISH_ALTER)
+        check_alter(wish, &error);
+    else if (wish->form >= G_N_ELEMENTS(form_names))
+        g_set_error(&error, VP_ERROR, VP_ERROR_LIMIT, "unknown form %u", wish->form);
+    if (!error) {
+        start(call, wish, domain);
+        return;
+    }
+    vp_rpc_send_gerror(call->client->down, &call->header, error);
+    finish(call);
+}
+
+/* Whether the client may call procedures of ours at all; else libvirtd says that it knows none. */
+static bool
+may_call(const VpClient *client)
+{
+    return client->state == VP_CLIENT_OPEN && client->is_qemu && !client->read_only;
+}
+
+VpIntercepted
+vp_commandline_alter_call(VpClient *client, const VpFrame *frame,
+                          const VpIntercept *row G_GNUC_UNUSED)
+{
+    g_auto(VpCommandlineWish) wish = { .kind = VP_WISH_ALTER };
+    vp_commandline_alter_args args = { 0 };
+
+    if (!may_call(client))
+        return VP_PASS;
+    if (is_full(client))
+        return VP_HOLD;
+    if (!vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_commandline_alter_args, &args))
+        return VP_PASS;
+    wish.mode = args.mode;
+    wish.xml = args.xml ? g_strdup(*args.xml) : NULL;
+    wish.dry_run = args.flags & VP_COMMANDLINE_DRY_RUN;
+    start_or_refuse(call_new(client, &frame->header), &wish, &args.dom, args.flags,
+                    VP_COMMANDLINE_DRY_RUN);
+    vp_xdr_clear(xdr_vp_commandline_alter_args, &args);
+    return VP_DONE;
+}
+
+VpIntercepted
+vp_commandline_get_call(VpClient *client, const VpFrame *frame,
+                        const VpIntercept *row G_GNUC_UNUSED)
+{
+    g_auto(VpCommandlineWish) wish = { .kind = VP_WISH_GET };
+    vp_commandline_get_args args = { 0 };
+
+    if (!may_call(client))
+        return VP_PASS;
+    if (is_full(client))
+        return VP_HOLD;
+    if (!vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_commandline_get_args, &args))
+        return VP_PASS;
+    wish.form = args.form;
+    start_or_refuse(call_new(client, &frame->header), &wish, &args.dom, args.flags, 0);
+    vp_xdr_clear(xdr_vp_commandline_get_args, &args);
+    return VP_DONE;
+}
+
+void
+vp_own_calls_forget_client(VpClient *client)
+{
+    g_clear_pointer(&client->own_calls, g_ptr_array_unref);
+}
