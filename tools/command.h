@@ -3,6 +3,7 @@
 
 #include <glib.h>
 #include <libvirt/libvirt.h>
+#include <stdbool.h>
 
 /* Exit statuses of virtpass. */
 #define VP_EXIT_OK 0
@@ -21,6 +22,8 @@ typedef struct VpCommand {
     int (*run)(char **arguments);
 } VpCommand;
 
+extern const VpCommand vp_command_alter;
+extern const VpCommand vp_command_argv;
 extern const VpCommand vp_command_capture;
 extern const VpCommand vp_command_netdevs;
 extern const VpCommand vp_command_ping;
@@ -32,6 +35,12 @@ virConnectPtr vp_connect(void);
 
 /* Prints "error: ..." with libvirt's last error behind @what. VP_EXIT_FAILED. */
 int vp_fail_libvirt(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* The same with the last error of libvirt-qemu-passthrough. */
+int vp_fail_virtpass(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* All of a file, "-": standard input. false: an error has been printed. */
+bool vp_read_file(const char *path, char **ret_text);
 
 typedef virDomain VpDomainRef;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpDomainRef, virDomainFree)

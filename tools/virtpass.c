@@ -10,6 +10,7 @@
 #include "command.h"
 
 #include "build-config.h"
+#include "client/libvirt-qemu-passthrough.h"
 
 #include <libvirt/virterror.h>
 #include <stdio.h>
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 static const VpCommand *const commands[] = {
+    &vp_command_alter,
+    &vp_command_argv,
     &vp_command_capture,
     &vp_command_netdevs,
     &vp_command_ping,
@@ -34,6 +37,14 @@ static const GOptionEntry common_options[] = {
     { NULL },
 };
 
+static void G_GNUC_PRINTF(1, 0)
+fail(const char *format, va_list args, const char *reason)
+{
+    fputs("error: ", stderr);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, ": %s\n", reason ?: "no reason given");
+}
+
 int
 vp_fail_libvirt(const char *format, ...)
 {
@@ -41,11 +52,48 @@ vp_fail_libvirt(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    fputs("error: ", stderr);
-    vfprintf(stderr, format, args);
+    fail(format, args, last ? last->message : NULL);
     va_end(args);
-    fprintf(stderr, ": %s\n", last && last->message ? last->message : "no reason given");
     return VP_EXIT_FAILED;
+}
+
+int
+vp_fail_virtpass(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fail(format, args, virtpassGetLastErrorMessage());
+    va_end(args);
+    return VP_EXIT_FAILED;
+}
+
+/* g_file_get_contents() knows no "-", and a path to standard input's descriptor is no pipe's. */
+static char *
+read_standard_input(void)
+{
+    g_autoptr(GString) text = g_string_new("");
+    char bytes[4096];
+    size_t n = 0;
+
+    while ((n = fread(bytes, 1, sizeof(bytes), stdin)) > 0)
+        g_string_append_len(text, bytes, n);
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+bool
+vp_read_file(const char *path, char **ret_text)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (strcmp(path, "-") == 0) {
+        *ret_text = read_standard_input();
+        return true;
+    }
+    if (g_file_get_contents(path, ret_text, NULL, &error))
+        return true;
+    fprintf(stderr, "error: %s\n", error->message);
+    return false;
 }
 
 virDomainPtr

@@ -6,20 +6,15 @@ findings about an emulator are kept by its path."""
 import json
 import os
 
-from harness import guest, leaks
-from harness.virtpassd import program
+from harness import guest
+from harness.virtpassd import lasting_directory, program
 
 VARIABLE = "VIRTPASS_PLAN"
 
 
-def directory():
-    cache = os.environ.get("VIRTPASS_TEST_CACHE")
-    return os.path.dirname(cache) if cache else leaks.root()
-
-
 def path(emulator=guest.EMULATOR, below=None):
     """The shim's path for this emulator; made if it is not there."""
-    link = f"{below or directory()}/virtpass-emulators{emulator}/virtpass-emulator"
+    link = f"{below or lasting_directory()}/virtpass-emulators{emulator}/virtpass-emulator"
     target = program("VIRTPASS_EMULATOR")
     os.makedirs(os.path.dirname(link), exist_ok=True)
     temporary = f"{link}.{os.getpid()}"

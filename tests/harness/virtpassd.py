@@ -32,6 +32,12 @@ def virtpass(*args, **more):
     return run([program("VIRTPASS"), *args], **more)
 
 
+def lasting_directory():
+    """Of the build, where there is one."""
+    cache = os.environ.get("VIRTPASS_TEST_CACHE")
+    return os.path.dirname(cache) if cache else leaks.root()
+
+
 class NotifySocket:
     """Where a service manager would listen."""
 
@@ -76,6 +82,8 @@ class Virtpassd:
         return os.path.join(self.dir, *parts)
 
     def configure(self, config):
+        # What libvirtd and virtpassd find out about QEMU is kept from test to test.
+        config = {"emulator": {"directory": lasting_directory()}, **config}
         with open(self.config_file, "w", encoding="utf-8") as file:
             for section, keys in config.items():
                 file.write(f"[{section}]\n")
@@ -107,7 +115,8 @@ class Virtpassd:
     def argv(self):
         return [*self.prefix, program("VIRTPASSD"), "--upstream", self.upstream,
                 "--listen-dir", self.dir, "--session-dir", self.session_dir,
-                "--config", self.config_file, *self.options]
+                "--shim", program("VIRTPASS_EMULATOR"), "--config", self.config_file,
+                *self.options]
 
     # -- life ---------------------------------------------------------------
 
@@ -115,6 +124,7 @@ class Virtpassd:
         notify = NotifySocket(self.path("notify"))
         try:
             environment = base_environment(HOME=self.dir, XDG_RUNTIME_DIR=self.dir,
+                                           XDG_CACHE_HOME=os.path.join(lasting_directory(), "k"),
                                            NOTIFY_SOCKET=notify.path, **self.environment)
             self.process = Process(argv or self.argv(), self.path("virtpassd.log"), env=environment,
                                    shared=self.shared, **popen)
