@@ -184,6 +184,26 @@ def cost(bench):
             + [Figure(f"context switches: {name}", "", switches[name]) for name in spenders])
 
 
+# --- command lines ----------------------------------------------------------
+
+def altering(bench):
+    """What the shim adds to a guest's start: of itself, and as a process that is started."""
+    settings = bench.settings
+    result = subprocess.run([os.path.join(bench.programs, "alter"), str(settings.repetitions),
+                             str(settings.burst_ms), os.environ["VIRTPASS_EMULATOR"], bench.root],
+                            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            text=True)
+    samples = [json.loads(line) for line in result.stdout.splitlines()]
+    alone = [burst["alter"] for burst in samples]
+    added = [burst["shim"] - burst["direct"] for burst in samples]
+    return [Figure("125 words, altered 10 times", MICROSECONDS,
+                   {VIRTPASSD: statistics.median(alone)},
+                   [Check("{:.0f} µs", alone, at_most=200)], samples),
+            Figure("starting a guest through virtpass-emulator", MICROSECONDS,
+                   {VIRTPASSD: statistics.median(added)},
+                   [Check("{:.0f} µs", added, at_most=5000)])]
+
+
 # --- with a scripted one ----------------------------------------------------
 
 def idle_client(path):
@@ -267,7 +287,8 @@ def measure(bench, progress):
     """All figures, in the order in which they are shown."""
     figures = []
     bench.real = lab.RealLab(bench.settings.guests)
-    for step in (round_trip, long_reply, many_on_one, many_on_many, forwarded, cost, scripted):
+    for step in (round_trip, long_reply, many_on_one, many_on_many, forwarded, cost, altering,
+                 scripted):
         progress(step.__name__.replace("_", " "))
         figures += step(bench)
     bench.real.stop()

@@ -38,7 +38,7 @@ typedef struct Work {
     VpKeyTypes types;
     guint runs;          /* of regular expressions */
     gsize bytes;         /* of all words that were made */
-    GHashTable *touched; /* set of VpOption that were changed or added */
+    GHashTable *touched; /* set of VpOption that may have come to clash with others */
     GPtrArray *late;     /* of VpOption: to be appended at the end; owns them */
     GPtrArray *warnings; /* of char * */
     GString *config;     /* text for -readconfig */
@@ -71,9 +71,10 @@ vp_applied_clear(VpApplied *applied)
 
 /* --- changing one option ------------------------------------------------------ */
 
-/* Gives the option a value that somebody has made. Takes @value. */
+/* Gives the option a value that somebody has made. @key: what of it is different; NULL: not known,
+ * and whether it is well written neither. Takes @value. */
 static Outcome
-set_value(Edit *edit, char *value, GError **error)
+set_value(Edit *edit, const char *key, char *value, GError **error)
 {
     VpOption *option = edit->option;
     g_autofree char *made = value;
@@ -95,11 +96,12 @@ set_value(Edit *edit, char *value, GError **error)
         g_set_error(error, VP_ERROR, VP_ERROR_XML, "the value gets control characters");
         return FAILED;
     }
-    if (!vp_value_check(option->row, made, error))
+    if (!key && !vp_value_check(option->row, made, error))
         return FAILED;
     g_free(option->value);
     option->value = g_steal_pointer(&made);
-    g_hash_table_add(edit->work->touched, option);
+    if (!key || vp_clash_depends_on(option->row, key))
+        g_hash_table_add(edit->work->touched, option);
     return DONE;
 }
 
@@ -126,7 +128,7 @@ modify(Edit *edit, GError **error)
         char *value = vp_value_set(edit->option->row, edit->option->value, pair->key, pair->value,
                                    type_of(edit, pair->key), error);
 
-        if (!value || set_value(edit, value, error) == FAILED)
+        if (!value || set_value(edit, pair->key, value, error) == FAILED)
             return FAILED;
     }
     return DONE;
@@ -137,7 +139,7 @@ remove_key(Edit *edit, GError **error)
 {
     char *value = vp_value_remove(edit->option->row, edit->option->value, edit->action->key);
 
-    return value ? set_value(edit, value, error) : NO_EFFECT;
+    return value ? set_value(edit, edit->action->key, value, error) : NO_EFFECT;
 }
 
 static Outcome
@@ -179,7 +181,7 @@ replace(Edit *edit, GError **error)
                                    edit->action->text, &edit->work->runs, &reason);
 
     if (value)
-        return set_value(edit, value, error);
+        return set_value(edit, NULL, value, error);
     if (!reason)
         return NO_EFFECT;
     g_propagate_error(error, reason);

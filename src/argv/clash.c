@@ -25,14 +25,15 @@
 #define ROOT_BUS "the root bus"
 
 static const struct {
-    const char *prefix; /* of the driver's name */
     const char *key;    /* the place on its bus */
+    const char *called; /* in messages */
+    const char *prefix; /* of the drivers' names */
     bool pci;           /* SLOT[.FUNCTION] in hexadecimal, on the root bus if none is named */
 } places[] = {
-    { "", "addr", true },
-    { "", "devno", false },
-    { "usb-", "port", false },
-    { "ide-", "unit", false },
+    { "addr", "address", "", true },
+    { "devno", "devno", "", false },
+    { "port", "port", "usb-", false },
+    { "unit", "unit", "ide-", false },
 };
 
 static char *
@@ -106,55 +107,80 @@ normal_pci_place(const char *text)
     return g_strdup_printf("%02x.%x", (guint)slot, (guint)function);
 }
 
+/* The place on its bus that the device names, as text that is equal for equal places; NULL: it
+ * names none, or its places are called otherwise. */
 static char *
-normal_pci_bus(const char *bus)
+place_on_bus(const VpOption *option, gsize row)
 {
-    bool root = !bus || strcmp(bus, "pci.0") == 0 || strcmp(bus, "pcie.0") == 0;
+    g_autofree char *place = get(option, places[row].key);
+    g_autofree char *driver = NULL;
 
-    return g_strdup(root ? ROOT_BUS : bus);
-}
-
-/* Where the device says it wants to be, as text that is equal for equal places; NULL: nowhere. */
-static char *
-place_of(const VpOption *option, gsize row)
-{
-    g_autofree char *driver = vp_value_driver(option->row, option->value);
-    g_autofree char *place = NULL, *bus = NULL, *normal_place = NULL, *normal_bus = NULL;
-
-    if (!driver || !g_str_has_prefix(driver, places[row].prefix))
-        return NULL;
-    place = get(option, places[row].key);
     if (!place)
         return NULL;
-    bus = get(option, "bus");
-    if (!places[row].pci)
-        return g_strdup_printf("%s %s of %s", places[row].key, place, bus ? bus : "the machine");
-    normal_place = normal_pci_place(place);
-    normal_bus = normal_pci_bus(bus);
-    return normal_place ? g_strdup_printf("address %s of %s", normal_place, normal_bus) : NULL;
+    if (places[row].pci)
+        return normal_pci_place(place);
+    driver = vp_value_driver(option->row, option->value);
+    if (!driver || !g_str_has_prefix(driver, places[row].prefix))
+        return NULL;
+    return g_steal_pointer(&place);
+}
+
+static char *
+bus_of(const VpOption *option, gsize row)
+{
+    char *bus = get(option, "bus");
+    bool root = !bus || strcmp(bus, "pci.0") == 0 || strcmp(bus, "pcie.0") == 0;
+
+    if (!places[row].pci || !root)
+        return bus ? bus : g_strdup("the machine");
+    g_free(bus);
+    return g_strdup(ROOT_BUS);
+}
+
+static bool
+is_at(const VpOption *option, gsize row, const char *place, const char *bus)
+{
+    g_autofree char *own_place = NULL, *own_bus = NULL;
+
+    own_place = place_on_bus(option, row);
+    if (g_strcmp0(own_place, place) != 0)
+        return false;
+    own_bus = bus_of(option, row);
+    return strcmp(own_bus, bus) == 0;
 }
 
 static bool
 check_place(const VpCmdline *cmdline, const VpOption *touched, gsize row, GError **error)
 {
-    g_autofree char *place = place_of(touched, row);
+    g_autofree char *place = place_on_bus(touched, row);
+    g_autofree char *bus = place ? bus_of(touched, row) : NULL;
 
     for (guint i = 0; place && i < cmdline->options->len; i++) {
         const VpOption *other = cmdline->options->pdata[i];
-        g_autofree char *other_place = NULL, *brief = NULL, *other_brief = NULL;
+        g_autofree char *brief = NULL, *other_brief = NULL;
 
-        if (other == touched || other->row != touched->row)
-            continue;
-        other_place = place_of(other, row);
-        if (g_strcmp0(place, other_place) != 0)
+        if (other == touched || other->row != touched->row || !is_at(other, row, place, bus))
             continue;
         brief = vp_option_brief(touched);
         other_brief = vp_option_brief(other);
-        g_set_error(error, VP_ERROR, VP_ERROR_FAILED, "'%s' and '%s' both want %s", brief,
-                    other_brief, place);
+        g_set_error(error, VP_ERROR, VP_ERROR_FAILED, "'%s' and '%s' both want %s %s of %s", brief,
+                    other_brief, places[row].called, place, bus);
         return false;
     }
     return true;
+}
+
+bool
+vp_clash_depends_on(const VpOptionRow *row, const char *key)
+{
+    if (g_strcmp0(key, row->id_key) == 0 || g_strcmp0(key, row->implied) == 0
+        || strcmp(key, "bus") == 0)
+        return true;
+    for (gsize i = 0; i < G_N_ELEMENTS(places); i++) {
+        if (strcmp(key, places[i].key) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool

@@ -13,3 +13,6 @@ bool vp_check_clashes(const VpCmdline *cmdline, GHashTable *touched, GError **er
 
 /* The same for a group of the configuration file, and its id only. */
 bool vp_check_group_clash(const VpCmdline *cmdline, const VpGroup *group, GError **error);
+
+/* Whether an option can come to clash when its @key changes. */
+bool vp_clash_depends_on(const VpOptionRow *row, const char *key);

@@ -22,7 +22,7 @@ typedef struct Look {
     const VpAction *action;
     const VpOptionRow *row; /* of the option under its present name */
     bool removed;
-    GRegex **ret_regex;
+    VpRegex **ret_regex;
     VpCmdline **ret_extra;
 } Look;
 
@@ -208,13 +208,6 @@ look_at_action(Look *look, GError **error)
     return false;
 }
 
-static void
-regex_free(gpointer regex)
-{
-    if (regex)
-        g_regex_unref(regex);
-}
-
 VpPrepared *
 vp_prepared_new(const VpAlter *alter, GError **error)
 {
@@ -224,7 +217,7 @@ vp_prepared_new(const VpAlter *alter, GError **error)
 
     prepared->alter = alter;
     prepared->row = look.row = vp_option_find(name);
-    prepared->regexes = g_ptr_array_new_with_free_func(regex_free);
+    prepared->regexes = g_ptr_array_new_with_free_func((GDestroyNotify)vp_regex_free);
     prepared->extras = g_ptr_array_new_with_free_func((GDestroyNotify)vp_cmdline_free);
     if (!look.row) {
         g_autofree char *label = vp_alter_label(alter);
@@ -236,7 +229,7 @@ vp_prepared_new(const VpAlter *alter, GError **error)
     g_ptr_array_set_size(prepared->extras, alter->actions->len);
     for (guint i = 0; i < alter->actions->len; i++) {
         look.action = alter->actions->pdata[i];
-        look.ret_regex = (GRegex **)&prepared->regexes->pdata[i];
+        look.ret_regex = (VpRegex **)&prepared->regexes->pdata[i];
         look.ret_extra = (VpCmdline **)&prepared->extras->pdata[i];
         if (!look_at_action(&look, error))
             return NULL;

@@ -8,7 +8,7 @@
 typedef struct VpPrepared {
     const VpAlter *alter;     /* borrowed */
     const VpOptionRow *row;   /* of its option */
-    GPtrArray *regexes;       /* for each action its GRegex, NULL where it has none */
+    GPtrArray *regexes;       /* for each action its VpRegex, NULL where it has none */
     GPtrArray *extras;        /* for each action its words as a VpCmdline, NULL where it has none */
 } VpPrepared;
 

@@ -10,7 +10,8 @@
  * empty group behind ours ends that beginning, so that an author cannot lift the limit.
  *
  * Patterns are not optimized: compiling them to machine code costs more than the few short
- * values that one is matched against.
+ * values that one is matched against. But most are a name, with or without ^ and $, and these are
+ * compared without PCRE, and most options are ruled out before anything is read out of their value.
  */
 
 #include "argv/regex.h"
@@ -22,10 +23,51 @@
 
 #define HEAD "(*LIMIT_MATCH=" G_STRINGIFY(VP_REGEX_STEPS_MAX) ")(?:)"
 
-const char *
-vp_regex_text(const GRegex *regex)
+struct VpRegex {
+    GRegex *compiled;
+    char *pattern; /* as the author wrote it */
+    char *literal; /* what it is without ^ and $ when no character in it is special, else NULL */
+    bool starts;   /* literal: with ^ */
+    bool ends;     /* literal: with $ */
+};
+
+/* No JSON string and no comma-separated text spells these in another way. */
+#define PLAIN_CHARACTERS G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "-_:/"
+
+/* So short a text may stand for something that is written otherwise: true is "on". */
+#define AMBIGUOUS_MAX 3
+
+static void
+find_literal(VpRegex *regex)
 {
-    return g_regex_get_pattern(regex) + strlen(HEAD);
+    const char *begin = regex->pattern;
+    gsize size = 0;
+
+    regex->starts = *begin == '^';
+    begin += regex->starts;
+    size = strspn(begin, PLAIN_CHARACTERS);
+    regex->ends = begin[size] == '$';
+    if (begin[size + regex->ends] == '\0')
+        regex->literal = g_strndup(begin, size);
+}
+
+static bool
+match_literal(const VpRegex *regex, const char *subject)
+{
+    if (regex->starts && regex->ends)
+        return strcmp(subject, regex->literal) == 0;
+    if (regex->starts)
+        return g_str_has_prefix(subject, regex->literal);
+    if (regex->ends)
+        return g_str_has_suffix(subject, regex->literal);
+    return strstr(subject, regex->literal) != NULL;
+}
+
+bool
+vp_regex_rules_out(const VpRegex *regex, const char *written)
+{
+    return regex->literal && strlen(regex->literal) > AMBIGUOUS_MAX && !strchr(written, '\\')
+           && !strstr(written, regex->literal);
 }
 
 /* GLib's message quotes the whole pattern and counts from its beginning; ours does not. */
@@ -39,11 +81,11 @@ set_compile_error(const char *pattern, GError **error)
                 "a regular expression may not begin with settings of PCRE's, (*...)");
 }
 
-GRegex *
+VpRegex *
 vp_regex_new(const char *pattern, GError **error)
 {
     g_autofree char *limited = NULL;
-    GRegex *regex = NULL;
+    g_autoptr(VpRegex) regex = g_new0(VpRegex, 1);
 
     if (strlen(pattern) > VP_REGEX_MAX) {
         g_set_error(error, VP_ERROR, VP_ERROR_LIMIT,
@@ -56,10 +98,26 @@ vp_regex_new(const char *pattern, GError **error)
         return NULL;
     }
     limited = g_strconcat(HEAD, pattern, NULL);
-    regex = g_regex_new(limited, 0, 0, NULL);
-    if (!regex)
+    regex->compiled = g_regex_new(limited, 0, 0, NULL);
+    if (!regex->compiled) {
         set_compile_error(pattern, error);
-    return regex;
+        return NULL;
+    }
+    regex->pattern = g_strdup(pattern);
+    find_literal(regex);
+    return g_steal_pointer(&regex);
+}
+
+void
+vp_regex_free(VpRegex *regex)
+{
+    if (!regex)
+        return;
+    if (regex->compiled)
+        g_regex_unref(regex->compiled);
+    g_free(regex->pattern);
+    g_free(regex->literal);
+    g_free(regex);
 }
 
 /* One more run on @subject may begin. */
@@ -84,16 +142,16 @@ begin_run(const char *subject, guint *runs, GError **error)
 }
 
 static void
-set_steps_error(const GRegex *regex, const char *subject, GError **error)
+set_steps_error(const VpRegex *regex, const char *subject, GError **error)
 {
     g_set_error(error, VP_ERROR, VP_ERROR_LIMIT,
                 "the regular expression '%s' needs more than %u steps to be tried on '%.60s%s'; "
-                "avoid repetitions of repetitions", vp_regex_text(regex), VP_REGEX_STEPS_MAX,
+                "avoid repetitions of repetitions", regex->pattern, VP_REGEX_STEPS_MAX,
                 subject, strlen(subject) > 60 ? "..." : "");
 }
 
 VpMatch
-vp_regex_match(const GRegex *regex, const char *subject, guint *runs, GError **error)
+vp_regex_match(const VpRegex *regex, const char *subject, guint *runs, GError **error)
 {
     g_autoptr(GError) reason = NULL;
     bool matches = false;
@@ -102,7 +160,9 @@ vp_regex_match(const GRegex *regex, const char *subject, guint *runs, GError **e
         return VP_MATCH_FAILED;
     if (!g_utf8_validate(subject, -1, NULL))
         return VP_MATCH_NO;
-    matches = g_regex_match_full(regex, subject, -1, 0, 0, NULL, &reason);
+    if (regex->literal && !strchr(subject, '\n'))
+        return match_literal(regex, subject) ? VP_MATCH_YES : VP_MATCH_NO;
+    matches = g_regex_match_full(regex->compiled, subject, -1, 0, 0, NULL, &reason);
     if (reason) {
         set_steps_error(regex, subject, error);
         return VP_MATCH_FAILED;
@@ -150,7 +210,7 @@ replace_one(const GMatchInfo *info, GString *result, gpointer data)
 }
 
 char *
-vp_regex_replace(const GRegex *regex, const char *subject, const char *replacement, guint *runs,
+vp_regex_replace(const VpRegex *regex, const char *subject, const char *replacement, guint *runs,
                  GError **error)
 {
     Replacing replacing = { .subject = subject, .replacement = replacement, .runs = runs,
@@ -160,7 +220,7 @@ vp_regex_replace(const GRegex *regex, const char *subject, const char *replaceme
 
     if (!begin_run(subject, runs, error) || !g_utf8_validate(subject, -1, NULL))
         return NULL;
-    result = g_regex_replace_eval(regex, subject, -1, 0, 0, replace_one, &replacing, &reason);
+    result = g_regex_replace_eval(regex->compiled, subject, -1, 0, 0, replace_one, &replacing, &reason);
     if (reason && !replacing.failed)
         set_steps_error(regex, subject, error);
     if (reason || replacing.failed || replacing.n == 0)

@@ -11,11 +11,12 @@
  * up to VP_REGEX_RUNS_MAX.
  */
 
-/* NULL and @error: longer than VP_REGEX_MAX, no UTF-8, or no regular expression. */
-GRegex *vp_regex_new(const char *pattern, GError **error);
+typedef struct VpRegex VpRegex;
 
-/* What the author wrote, without what vp_regex_new() put in front. */
-const char *vp_regex_text(const GRegex *regex);
+/* NULL and @error: longer than VP_REGEX_MAX, no UTF-8, or no regular expression. */
+VpRegex *vp_regex_new(const char *pattern, GError **error);
+void vp_regex_free(VpRegex *regex);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpRegex, vp_regex_free)
 
 typedef enum VpMatch {
     VP_MATCH_NO,
@@ -24,11 +25,15 @@ typedef enum VpMatch {
 } VpMatch;
 
 /* Text that is no UTF-8 matches nothing. */
-VpMatch vp_regex_match(const GRegex *regex, const char *subject, guint *runs, GError **error);
+VpMatch vp_regex_match(const VpRegex *regex, const char *subject, guint *runs, GError **error);
+
+/* Whether nothing that is made of the option's value @written can match, be it the text of one key
+ * or the canonical form. Costs next to nothing, and is often false although nothing matches. */
+bool vp_regex_rules_out(const VpRegex *regex, const char *written);
 
 /* Whether @text is a replacement: \1 and \g<name> well written. */
 bool vp_regex_check_replacement(const char *text, GError **error);
 
 /* Every match in @subject replaced; NULL with @error, or without it when nothing matches. */
-char *vp_regex_replace(const GRegex *regex, const char *subject, const char *replacement,
+char *vp_regex_replace(const VpRegex *regex, const char *subject, const char *replacement,
                        guint *runs, GError **error);

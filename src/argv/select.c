@@ -44,12 +44,15 @@ is_of_name(const VpPrepared *prepared, const VpOption *option)
 }
 
 static VpMatch
-match_whole(const GRegex *regex, const VpOption *option, guint *runs, GError **error)
+match_whole(const VpRegex *regex, const VpOption *option, guint *runs, GError **error)
 {
     g_autofree char *canonical = NULL;
     const char *written = option->value ? option->value : "";
-    VpMatch match = vp_regex_match(regex, written, runs, error);
+    VpMatch match = VP_MATCH_NO;
 
+    if (vp_regex_rules_out(regex, written))
+        return VP_MATCH_NO;
+    match = vp_regex_match(regex, written, runs, error);
     if (match != VP_MATCH_NO || !option->value)
         return match;
     canonical = vp_value_canonical(option->row, option->value);
@@ -59,12 +62,12 @@ match_whole(const GRegex *regex, const VpOption *option, guint *runs, GError **e
 }
 
 static VpMatch
-match_key(const GRegex *regex, const VpOption *option, const char *key, guint *runs,
+match_key(const VpRegex *regex, const VpOption *option, const char *key, guint *runs,
           GError **error)
 {
     g_autofree char *text = NULL;
 
-    if (option->value)
+    if (option->value && !vp_regex_rules_out(regex, option->value))
         text = vp_value_get(option->row, option->value, key);
     return text ? vp_regex_match(regex, text, runs, error) : VP_MATCH_NO;
 }
@@ -76,7 +79,7 @@ match_all(const VpPrepared *prepared, const VpOption *option, guint *runs, GErro
 
     for (guint i = 0; match == VP_MATCH_YES && i < prepared->alter->actions->len; i++) {
         const VpAction *action = prepared->alter->actions->pdata[i];
-        const GRegex *regex = prepared->regexes->pdata[i];
+        const VpRegex *regex = prepared->regexes->pdata[i];
 
         if (action->kind != VP_ACTION_MATCH)
             continue;

@@ -53,17 +53,28 @@ rest_behind(const char *key, gsize size)
     return key[size] ? NULL : key + size;
 }
 
-/* What is left of @key behind the name of @item, the @index-th; NULL: it begins otherwise. */
+/* What is left of @key behind @name; NULL: it begins otherwise. */
+static const char *
+match_name(const char *key, const char *name, gsize size)
+{
+    return strncmp(key, name, size) == 0 ? rest_behind(key, size) : NULL;
+}
+
+/* The same for the name of @item, the @index-th. Names with escapes are rare, and this is where
+ * looking for a key spends its time. */
 static const char *
 match_item(const VpJsonItem *item, guint index, const char *key)
 {
-    g_autoptr(GString) name = g_string_new(NULL);
+    g_autoptr(GString) name = NULL;
 
+    if (item->key.text && !memchr(item->key.text, '\\', item->key.size))
+        return match_name(key, item->key.text, item->key.size);
+    name = g_string_new(NULL);
     if (!item->key.text)
         g_string_append_printf(name, "%u", index);
     else if (!vp_json_append_decoded(name, item->key.text, item->key.size))
         return NULL;
-    return strncmp(key, name->str, name->len) == 0 ? rest_behind(key, name->len) : NULL;
+    return match_name(key, name->str, name->len);
 }
 
 static bool
@@ -114,6 +125,8 @@ value_text(VpJsonSlice value)
 {
     switch (*value.text) {
     case '"':
+        if (!memchr(value.text, '\\', value.size))
+            return g_strndup(value.text + 1, value.size - 2);
         return vp_json_decode_string(value.text, value.size) ?: g_strdup("");
     case 't':
         return g_strdup("on");
