@@ -220,7 +220,8 @@ vp_regex_replace(const VpRegex *regex, const char *subject, const char *replacem
 
     if (!begin_run(subject, runs, error) || !g_utf8_validate(subject, -1, NULL))
         return NULL;
-    result = g_regex_replace_eval(regex->compiled, subject, -1, 0, 0, replace_one, &replacing, &reason);
+    result = g_regex_replace_eval(regex->compiled, subject, -1, 0, 0, replace_one, &replacing,
+                                  &reason);
     if (reason && !replacing.failed)
         set_steps_error(regex, subject, error);
     if (reason || replacing.failed || replacing.n == 0)
