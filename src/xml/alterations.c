@@ -13,6 +13,8 @@
 #include "xml/domain.h"
 #include "xml/passthrough.h"
 
+#include <string.h>
+
 typedef struct Change {
     VpXmlChange kind;
     const char *commandline;
@@ -63,25 +65,39 @@ change_domain(const VpXmlDomain *domain, gconstpointer data, VpXmlEdits *edits,
     return true;
 }
 
-/* One <commandline> of libvirt's namespace, and nothing beside it. */
-static bool
-check_commandline(const char *commandline, GError **error)
+/* What a file begins with and an element cannot. */
+static const char *
+skip_declaration(const char *text)
 {
-    g_autofree char *document = g_strconcat("<domain type='qemu'>", commandline, "</domain>", NULL);
+    const char *end = NULL;
+
+    while (g_ascii_isspace(*text))
+        text++;
+    end = g_str_has_prefix(text, "<?xml") ? strstr(text, "?>") : NULL;
+    return end ? end + 2 : text;
+}
+
+/* The one <commandline> of libvirt's namespace that stands in @text, without the comments around
+ * it. NULL: there is something else. */
+static char *
+read_commandline(const char *text, GError **error)
+{
+    g_autofree char *document = g_strconcat("<domain type='qemu'>", skip_declaration(text),
+                                            "</domain>", NULL);
     g_autoptr(VpXmlIndex) index = vp_xml_index_new(document, error);
     const VpXmlNode *root = index ? index->root : NULL;
     const VpXmlNode *child = root ? root->first : NULL;
 
     if (!index)
-        return false;
-    if (child && !child->next && !root->has_text && !root->has_other && !root->has_skipped &&
+        return NULL;
+    if (child && !child->next && !root->has_text && !root->has_skipped &&
         vp_xml_node_is(child, VP_XML_QEMU_NS, "commandline"))
-        return true;
+        return g_strndup(index->text.bytes + child->start, child->end - child->start);
     g_set_error(error, VP_ERROR, VP_ERROR_XML,
                 "what is to be added is %s, expected one <qemu:commandline xmlns:qemu='"
                 VP_XML_QEMU_NS "'> element",
                 root ? "something else" : "not well-formed XML");
-    return false;
+    return NULL;
 }
 
 bool
@@ -89,11 +105,11 @@ vp_xml_change_alterations(const char *xml, VpXmlChange kind, const char *command
                           char **ret_xml, GError **error)
 {
     bool applied = false;
-    g_autofree char *trimmed = commandline ? g_strstrip(g_strdup(commandline)) : NULL;
-    const Change change = { kind, trimmed, &applied };
+    g_autofree char *element = commandline ? read_commandline(commandline, error) : NULL;
+    const Change change = { kind, element, &applied };
     char *changed = NULL;
 
-    if (trimmed && !check_commandline(trimmed, error))
+    if (commandline && !element)
         return false;
     if (!vp_xml_rewrite(xml, change_domain, &change, &changed, error))
         return false;
