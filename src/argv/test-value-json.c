@@ -126,6 +126,8 @@ test_set_new(void)
         SET("device", "{", "a", "x", NULL),
         SET("device", "{\"b\":1", "a", "x", NULL),
         SET("device", "{\"b\":1}}", "a", "x", NULL),
+        SET("device", "{1}", "a", "5", NULL),
+        SET("device", "{\"b\":{1}}", "b.a", "5", NULL),
         SET("device", "{\"b\":1,}", "a", "x", NULL),
         SET("device", "{\"b\":1,\"b\":2}", "a", "x", NULL),
         SET("device", "{\"b\":1,\"b\":2}", "b", "3", NULL),

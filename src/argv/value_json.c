@@ -23,6 +23,9 @@
 
 #include <string.h>
 
+/* Digits of the highest index of a list that fits into a word. */
+#define INDEX_DIGITS 5
+
 /* How far down a key could be followed. */
 typedef struct Place {
     bool found;
@@ -60,8 +63,18 @@ match_name(const char *key, const char *name, gsize size)
     return strncmp(key, name, size) == 0 ? rest_behind(key, size) : NULL;
 }
 
-/* The same for the name of @item, the @index-th. Names with escapes are rare, and this is where
- * looking for a key spends its time. */
+/* Appends the name that @item, the @index-th, has in a dotted key. */
+static bool
+append_own_name(GString *out, const VpJsonItem *item, guint index)
+{
+    if (item->key.text)
+        return vp_json_append_decoded(out, item->key.text, item->key.size);
+    g_string_append_printf(out, "%u", index);
+    return true;
+}
+
+/* match_name() with the name of @item, the @index-th. Names with escapes are rare, and this is
+ * where looking for a key spends its time. */
 static const char *
 match_item(const VpJsonItem *item, guint index, const char *key)
 {
@@ -70,11 +83,7 @@ match_item(const VpJsonItem *item, guint index, const char *key)
     if (item->key.text && !memchr(item->key.text, '\\', item->key.size))
         return match_name(key, item->key.text, item->key.size);
     name = g_string_new(NULL);
-    if (!item->key.text)
-        g_string_append_printf(name, "%u", index);
-    else if (!vp_json_append_decoded(name, item->key.text, item->key.size))
-        return NULL;
-    return match_name(key, name->str, name->len);
+    return append_own_name(name, item, index) ? match_name(key, name->str, name->len) : NULL;
 }
 
 static bool
@@ -158,10 +167,7 @@ flatten_item(VpItems *items, GString *path, const VpJsonItem *item, guint index)
     if (outer > 0)
         g_string_append_c(path, '.');
     size = path->len;
-    if (!item->key.text)
-        g_string_append_printf(path, "%u", index);
-    else
-        good = vp_json_append_decoded(path, item->key.text, item->key.size);
+    good = append_own_name(path, item, index);
     if (!good || path->len == size || path->len > VP_ARGV_KEY_MAX)
         return false;
     if (is_container(item->value))
@@ -199,6 +205,27 @@ vp_json_value_flatten(VpItems *ret_items, const VpOptionRow *row, const char *va
     return flatten_container(ret_items, path, whole(value));
 }
 
+/* Whether no dotted key in @container, which is at one of @outer bytes, is empty in part or longer
+ * than allowed. Escapes count as they are written, indices as the longest. */
+static bool
+keys_fit(VpJsonSlice container, gsize outer)
+{
+    VpJsonItems items;
+    VpJsonItem item;
+
+    vp_json_items_init(&items, container.text, container.size);
+    while (vp_json_items_next(&items, &item) == VP_JSON_ITEM) {
+        gsize own = item.key.text ? item.key.size : INDEX_DIGITS;
+        gsize size = outer + (outer > 0) + own;
+
+        if (own == 0 || size > VP_ARGV_KEY_MAX)
+            return false;
+        if (is_container(item.value) && !keys_fit(item.value, size))
+            return false;
+    }
+    return true;
+}
+
 static bool
 refuse(const VpOptionRow *row, const char *value, const char *what, GError **error)
 {
@@ -212,7 +239,6 @@ vp_json_value_check(const VpOptionRow *row, const char *value, GError **error)
 {
     gsize size = strlen(value);
     g_autofree char *message = NULL;
-    g_auto(VpItems) items = { 0 };
     VpJsonFacts facts = { 0 };
     const char *behind = NULL;
 
@@ -223,7 +249,7 @@ vp_json_value_check(const VpOptionRow *row, const char *value, GError **error)
         return refuse(row, value, "has something behind its end", error);
     if (facts.doubtful)
         return refuse(row, value, "has a character in a string that QEMU does not take", error);
-    if (vp_json_value_flatten(&items, row, value))
+    if (keys_fit(facts.value, 0))
         return true;
     g_set_error(error, VP_ERROR, VP_ERROR_LIMIT,
                 "-%s: a key in the JSON is empty or longer than %u bytes (VP_ARGV_KEY_MAX)",
@@ -278,19 +304,23 @@ append_nested(GString *out, const char *key, const char *json)
     g_string_append_len(out, closers->str, closers->len);
 }
 
-/* The number of items, and the end of the last one (the opening bracket's if there is none). */
-static guint
-measure(VpJsonSlice container, const char **ret_end)
+/* The number of items, and the end of the last one (the opening bracket's if there is none). false:
+ * it is broken, so that what is added could join what is there. */
+static bool
+measure(VpJsonSlice container, guint *ret_n, const char **ret_end)
 {
+    VpJsonStep step = VP_JSON_BROKEN;
     VpJsonItems items;
     VpJsonItem item;
-    guint n = 0;
 
-    *ret_end = vp_json_skip_space(container.text, container.text + container.size) + 1;
+    *ret_n = 0;
+    *ret_end = container.text + 1;
     vp_json_items_init(&items, container.text, container.size);
-    for (; vp_json_items_next(&items, &item) == VP_JSON_ITEM; n++)
+    while ((step = vp_json_items_next(&items, &item)) == VP_JSON_ITEM) {
         *ret_end = item.value.text + item.value.size;
-    return n;
+        (*ret_n)++;
+    }
+    return step == VP_JSON_END;
 }
 
 static bool
@@ -314,8 +344,8 @@ append_name(GString *out, const char *key, Place *place, guint n, GError **error
     const char *rest = place->rest;
     g_autofree char *name = first_of(&rest), *index = g_strdup_printf("%u", n);
 
-    if (!is_container(place->deepest) ||
-        (*place->deepest.text == '[' && !g_str_equal(name, index)))
+    if (*place->deepest.text != '{' &&
+        (*place->deepest.text != '[' || !g_str_equal(name, index)))
         return refuse_place(key, place, n, error);
     if (*place->deepest.text == '{') {
         vp_json_append_quoted(out, name);
@@ -327,12 +357,17 @@ append_name(GString *out, const char *key, Place *place, guint n, GError **error
 
 /* The value with @json added at the place where the way to @key ended. */
 static char *
-insert(const char *value, const char *key, Place place, const char *json, GError **error)
+insert(const VpOptionRow *row, const char *value, const char *key, Place place, const char *json,
+       GError **error)
 {
     g_autoptr(GString) added = g_string_new(NULL);
     VpJsonSlice gap = { 0 };
-    guint n = measure(place.deepest, &gap.text);
+    guint n = 0;
 
+    if (!measure(place.deepest, &n, &gap.text) && is_container(place.deepest)) {
+        refuse(row, value, "cannot be read", error);
+        return NULL;
+    }
     if (n > 0)
         g_string_append_c(added, ',');
     if (!append_name(added, key, &place, n, error))
@@ -350,6 +385,19 @@ check_key(const VpOptionRow *row, const char *key, GError **error)
     return false;
 }
 
+/* If what was made of @value is no JSON, it may be @value's fault, and then that is said. */
+static bool
+check_changed(const VpOptionRow *row, const char *value, const char *changed, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (vp_json_value_check(row, changed, &problem))
+        return true;
+    if (vp_json_value_check(row, value, error))
+        g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
+}
+
 char *
 vp_json_value_set(const VpOptionRow *row, const char *value, const char *key, const char *text,
                   VpValueType type, GError **error)
@@ -363,9 +411,9 @@ vp_json_value_set(const VpOptionRow *row, const char *value, const char *key, co
         return NULL;
     if (place.found)
         changed = splice(value, there, json->str);
-    else if (check_key(row, key, error) && vp_json_value_check(row, value, error))
-        changed = insert(value, key, place, json->str, error);
-    if (!changed || !vp_json_value_check(row, changed, error))
+    else if (check_key(row, key, error))
+        changed = insert(row, value, key, place, json->str, error);
+    if (!changed || !check_changed(row, value, changed, error))
         return NULL;
     return g_steal_pointer(&changed);
 }

@@ -2,8 +2,8 @@
 
 /*
  * Any words as a command line, and any text as libvirt's form of one. What is read is written back
- * as the same words; the text form of any words reads as these words, and is written the same again.
- * Words are the bytes between NULs.
+ * as the same words; the text form of any words reads as these words, and is written the same
+ * again. Words are the bytes between NULs.
  */
 
 #include "argv/cmdline.h"
