@@ -27,9 +27,22 @@ print_error(virDomainPtr domain, const VpJsonNode *error)
 }
 
 const VpJsonNode *
+vp_take_reply(virDomainPtr domain, const char *reply, VpJsonTree **ret_tree)
+{
+    g_autoptr(VpJsonTree) tree = vp_json_tree_parse(reply, -1, NULL);
+    const VpJsonNode *value = tree ? vp_json_get(vp_json_root(tree), "return") : NULL;
+
+    if (!value) {
+        print_error(domain, tree ? vp_json_get(vp_json_root(tree), "error") : NULL);
+        return NULL;
+    }
+    *ret_tree = g_steal_pointer(&tree);
+    return value;
+}
+
+const VpJsonNode *
 vp_ask(virDomainPtr domain, const char *command, VpJsonTree **ret_tree)
 {
-    g_autoptr(VpJsonTree) tree = NULL;
     const VpJsonNode *value = NULL;
     char *reply = NULL;
 
@@ -37,14 +50,8 @@ vp_ask(virDomainPtr domain, const char *command, VpJsonTree **ret_tree)
         vp_fail_libvirt("monitor command");
         return NULL;
     }
-    tree = vp_json_tree_parse(reply, -1, NULL);
+    value = vp_take_reply(domain, reply, ret_tree);
     free(reply);
-    value = tree ? vp_json_get(vp_json_root(tree), "return") : NULL;
-    if (!value) {
-        print_error(domain, tree ? vp_json_get(vp_json_root(tree), "error") : NULL);
-        return NULL;
-    }
-    *ret_tree = g_steal_pointer(&tree);
     return value;
 }
 

@@ -9,5 +9,8 @@
  * NULL: an error has been printed; *ret_tree is left as it is. */
 const VpJsonNode *vp_ask(virDomainPtr domain, const char *command, VpJsonTree **ret_tree);
 
+/* The same with a reply that is there already. */
+const VpJsonNode *vp_take_reply(virDomainPtr domain, const char *reply, VpJsonTree **ret_tree);
+
 /* Prints a value as it came, on a line of its own: what --json is for. */
 void vp_print_json(const VpJsonNode *node);

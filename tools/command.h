@@ -25,9 +25,13 @@ typedef struct VpCommand {
 extern const VpCommand vp_command_alter;
 extern const VpCommand vp_command_argv;
 extern const VpCommand vp_command_capture;
+extern const VpCommand vp_command_delvm;
+extern const VpCommand vp_command_loadvm;
 extern const VpCommand vp_command_netdevs;
 extern const VpCommand vp_command_ping;
+extern const VpCommand vp_command_savevm;
 extern const VpCommand vp_command_sessions;
+extern const VpCommand vp_command_snapshots;
 
 /* The connection that -c names, opened when it is first asked for and closed at the end. NULL: an
  * error has been printed. */

@@ -21,9 +21,13 @@ static const VpCommand *const commands[] = {
     &vp_command_alter,
     &vp_command_argv,
     &vp_command_capture,
+    &vp_command_delvm,
+    &vp_command_loadvm,
     &vp_command_netdevs,
     &vp_command_ping,
+    &vp_command_savevm,
     &vp_command_sessions,
+    &vp_command_snapshots,
 };
 
 static char *uri;

@@ -2,12 +2,17 @@
 """query-snapshots, savevm, loadvm and delvm with real guests: what they do when all is well."""
 
 import json
+import os
+import re
+import signal
+import subprocess
 
 import libvirt
 import libvirt_qemu
 
-from harness import rpc
+from harness import limits, rpc
 from harness.snapshot import SnapshotCase, commandline, image_snapshots, virtio
+from harness.virtpassd import program, virtpass
 
 FIRMWARE = "/usr/share/seabios/bios-256k.bin"
 NO_PARENT = "00000000-0000-0000-0000-000000000000"
@@ -241,6 +246,93 @@ class Inheritance(SnapshotCase):
             self.ask("savevm", name=name)
         self.ask("savevm", name="b", overwrite=True)
         self.assertEqual(self.parents(), {"a": "-", "c": "a", "b": "c"})
+
+
+class Tool(SnapshotCase):
+    """virtpass savevm, loadvm, delvm, snapshots"""
+
+    def virtpass(self, *words, **more):
+        return virtpass("-c", self.virtpassd.uri, *words, **more)
+
+    def prints(self, expected, *words):
+        result = self.virtpass(*words)
+        self.assertEqual((result.stdout, result.stderr, result.returncode), (expected, "", 0))
+
+    def test_tree(self):
+        self.start_with(2)
+        self.prints("Snapshot 'a' saved, the guest runs\n", "savevm", "g", "a")
+        self.prints("Snapshot 'b' saved, the guest runs\n", "savevm", "g", "b")
+        self.prints("Snapshot 'a' loaded, the guest runs\n", "loadvm", "g", "a")
+        self.prints("Snapshot 'c' saved, the guest runs\n", "savevm", "g", "c")
+        self.prints("Snapshot 'b' saved, the guest runs\n", "savevm", "--overwrite", "g", "b")
+        self.human("savevm x")
+        self.human("loadvm a")
+        self.human("savevm y")
+        node = self.nodes()["virtio-disk0"]
+        self.ask("blockdev-snapshot-internal-sync", device=node, name="z")
+        lines = self.virtpass("snapshots", "g").stdout.splitlines()
+        self.assertEqual([re.split(r"  +\d", line)[0].rstrip() for line in lines[1:]],
+                         ["a", "└─ c", "   └─ b", "      └─ x", "? y", "? z"])
+        self.assertRegex(lines[0], "^NAME +DATE +RAN +STATE +DISKS +NOTE$")
+        self.assertRegex(lines[1], r"20\d\d-\d\d-\d\d [\d:]{8}  0:00:\d\d +[\d.]+\s[KM]iB  "
+                         r"virtio-disk0, virtio-disk1  -$")
+        self.assertIn("cannot be loaded: it is missing on virtio-disk1", lines[6])
+        listed = json.loads(self.virtpass("snapshots", "--json", "g").stdout)
+        self.assertEqual(listed, self.ask("query-snapshots"))
+        self.prints("Snapshot 'z' deleted on virtio-disk0\n", "delvm", "g", "z")
+
+    def test_errors(self):
+        self.start_with(1)
+        for words, message in ((("savevm", "g", "7"), "digits"), (("loadvm", "g", "s"), "'s'"),
+                               (("delvm", "g", "s"), "'s'"), (("savevm", "h"), "'h'"),
+                               (("snapshots", "h"), "'h'")):
+            result = self.virtpass(*words)
+            self.assertEqual((result.returncode, result.stdout), (1, ""))
+            self.assertRegex(result.stderr, "^error: .*" + message)
+        self.assertEqual(self.virtpass("loadvm", "g").returncode, 2)
+
+    def terminal(self, *words):
+        """The program, with a terminal at standard error, and a function that returns what that
+        has got up to now."""
+        ours, theirs = os.openpty()
+        self.addCleanup(os.close, ours)
+        os.set_blocking(ours, False)
+        process = subprocess.Popen([program("VIRTPASS"), "-c", self.virtpassd.uri, *words],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=theirs, text=True)
+        os.close(theirs)
+        drawn = []
+
+        def read():
+            try:
+                while chunk := os.read(ours, 65536):
+                    drawn.append(chunk.decode())
+            except OSError:  # nothing there, or the other end is closed
+                pass
+            return "".join(drawn)
+        return process, read
+
+    def test_bar(self):
+        """Drawn while it lasts, and wiped away"""
+        self.start_with(1)
+        self.connection.monitor_events("VIRTPASS_JOB_PROGRESS")
+        process, read = self.terminal("savevm", "g", "s")
+        self.connection.monitor_event()
+        pid = self.libvirtd.qemu_pid("g")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            limits.poll_until(lambda: re.search(r"\x1b\[K\w+ing s .*  1 s", read()), "it is drawn")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        self.assertEqual(process.communicate()[0], "Snapshot 's' saved, the guest runs\n")
+        self.assertTrue(read().endswith("\r\x1b[K"), repr(read()))
+
+    def test_error_behind_the_bar(self):
+        self.start_with(1)
+        process, read = self.terminal("loadvm", "g", "t")
+        self.assertEqual(process.communicate()[0], "")
+        self.assertEqual(process.returncode, 1)
+        self.assertRegex(read(), r"\x1b\[Kerror: domain 'g': there is no snapshot 't'")
 
 
 class Clients(SnapshotCase):
