@@ -262,6 +262,13 @@ vp_added_send(VpAddedUser *user, const char *json, gsize size, const int *fds, g
     return send_added(user, row, facts.value.text, facts.value.size, func, data);
 }
 
+VpQmpVerdict
+vp_added_send_raw(VpAddedUser *user, const char *bytes, gsize size, VpQmpReplyFunc func,
+                  gpointer data)
+{
+    return vp_qmp_queue_send_raw(user->queue, bytes, size, func, data);
+}
+
 /* --- the session ---------------------------------------------------------- */
 
 static void

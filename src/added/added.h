@@ -68,3 +68,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpAddedUser, vp_added_user_free)
  */
 VpQmpVerdict vp_added_send(VpAddedUser *user, const char *json, gsize size, const int *fds,
                            guint n_fds, VpQmpReplyFunc func, gpointer data, char **ret_message);
+
+/* As vp_qmp_queue_send_raw(), in its turn among what the user sends. */
+VpQmpVerdict vp_added_send_raw(VpAddedUser *user, const char *bytes, gsize size,
+                               VpQmpReplyFunc func, gpointer data);

@@ -117,6 +117,10 @@
 /* Clients of one domain at a time. Each needs a descriptor of ours, and gets a 2048th of QEMU. */
 #define VP_QMP_CLIENTS_MAX 2048u
 
+/* Of these, clients that libvirtd is being asked about. Each has a connection to libvirtd for that
+ * long, which by default takes 5000. */
+#define VP_QMP_VISITORS_MAX 64u
+
 /* Descriptors that a client has given names to and not used yet: a network device with 256
  * queues needs two for each. QEMU has no limit but that of its process. */
 #define VP_QMP_NAMES_MAX 512u

@@ -96,15 +96,22 @@ on_probe(const VpCallReply *reply, gpointer data)
     vp_client_go_on(client);
 }
 
+int
+vp_access_question(const VpDomain *domain, vp_fd_associate_args *ret_args)
+{
+    *ret_args = (vp_fd_associate_args){ .name = (char *)PROBE_NAME };
+    ret_args->dom.name = domain->name;
+    ret_args->dom.id = domain->id;
+    memcpy(ret_args->dom.uuid, domain->uuid, sizeof(ret_args->dom.uuid));
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void
 probe(VpAccessEntry *entry, const VpDomain *domain)
 {
-    vp_fd_associate_args args = { .name = (char *)PROBE_NAME };
-    vp_autofd int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    vp_fd_associate_args args = { 0 };
+    vp_autofd int fd = vp_access_question(domain, &args);
 
-    args.dom.name = domain->name;
-    args.dom.id = domain->id;
-    memcpy(args.dom.uuid, domain->uuid, sizeof(args.dom.uuid));
     entry->asking = true;
     entry->serial = vp_calls_send_with_fd(entry->client->calls, entry->client->up,
                                           VP_REMOTE_PROGRAM, VP_REMOTE_DOMAIN_FD_ASSOCIATE,

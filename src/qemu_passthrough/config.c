@@ -110,6 +110,17 @@ parse_ro_perms(VpConfig *config, const char *value, GError **error)
 }
 
 static bool
+parse_qmp_sockets(VpConfig *config, const char *value, GError **error)
+{
+    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "'yes' or 'no' is needed");
+        return false;
+    }
+    config->qmp_sockets = *value == 'y';
+    return true;
+}
+
+static bool
 parse_max_clients(VpConfig *config, const char *value, GError **error)
 {
     guint64 n = 0;
@@ -169,6 +180,7 @@ static const struct {
     { "listen", "unix_sock_group", parse_group },
     { "listen", "unix_sock_rw_perms", parse_rw_perms },
     { "listen", "unix_sock_ro_perms", parse_ro_perms },
+    { "listen", "qmp_sockets", parse_qmp_sockets },
     { "upstream", "socket", parse_upstream },
     { "sessions", "dedicated_sessions", parse_policy },
     { "sessions", "directory", parse_session_dir },
@@ -232,6 +244,7 @@ set_defaults(VpConfig *config)
     config->session = options.session || options.embed_dir || geteuid() != 0;
     config->rw_perms = -1;
     config->ro_perms = -1;
+    config->qmp_sockets = true;
     config->max_clients = VP_CLIENTS_MAX_DEFAULT;
     config->log_level = VP_LOG_INFO;
     config->keep_guests = options.keep_guests;

@@ -16,6 +16,7 @@ typedef struct VpConfig {
     char *group;           /* of the sockets; NULL: the group of upstream's */
     int rw_perms;          /* -1: those of upstream's socket, without access for others */
     int ro_perms;          /* -1: those of upstream's read-only socket */
+    bool qmp_sockets;      /* make one for each domain with a dedicated session */
     char *upstream;        /* libvirtd's socket; NULL: look where libvirt's clients look */
     VpSessionPolicy policy;
     char *session_dir;     /* where QEMU makes the sockets of the dedicated sessions */

@@ -21,6 +21,7 @@
 #include "qemu_passthrough/listener.h"
 #include "qemu_passthrough/monitor.h"
 #include "qemu_passthrough/notify.h"
+#include "qemu_passthrough/qmp_sockets.h"
 
 #include <glib-unix.h>
 #include <signal.h>
@@ -96,16 +97,37 @@ on_domain_event(VpDomain *domain, const VpQmpEvent *event, gpointer data)
 }
 
 static void
+on_session_ready(VpDomain *domain, bool ready, gpointer data)
+{
+    VpDaemon *daemon = data;
+
+    if (ready)
+        vp_qmp_sockets_ready(daemon->qmp_sockets, domain);
+    else
+        vp_qmp_sockets_ended(daemon->qmp_sockets, domain);
+}
+
+static void
+on_session_event(VpDomain *domain, const VpQmpEvent *event, gpointer data)
+{
+    VpDaemon *daemon = data;
+
+    vp_qmp_sockets_event(daemon->qmp_sockets, domain, event);
+}
+
+static void
 on_session_closed(VpDomain *domain, gpointer data)
 {
     VpDaemon *daemon = data;
 
+    vp_qmp_sockets_ended(daemon->qmp_sockets, domain);
     for (guint i = 0; i < daemon->clients->len; i++)
         vp_monitor_forget_session(g_ptr_array_index(daemon->clients, i), domain);
 }
 
 static const VpDomainsOps domains_ops = {
-    .event = on_domain_event, .added = vp_added_host_new, .closed = on_session_closed,
+    .event = on_domain_event, .added = vp_added_host_new, .ready = on_session_ready,
+    .session_event = on_session_event, .closed = on_session_closed,
 };
 
 static void
@@ -291,7 +313,7 @@ apply_reloaded(VpConfig *config, VpConfig *fresh)
 {
     if (g_strcmp0(config->listen_dir, fresh->listen_dir) != 0 ||
         g_strcmp0(config->group, fresh->group) != 0 || config->rw_perms != fresh->rw_perms ||
-        config->ro_perms != fresh->ro_perms ||
+        config->ro_perms != fresh->ro_perms || config->qmp_sockets != fresh->qmp_sockets ||
         g_strcmp0(config->upstream, fresh->upstream) != 0)
         vp_log_warning("[listen] and [upstream] take effect at the next start");
     config->policy = fresh->policy;
@@ -361,6 +383,7 @@ start(VpRun *run, GError **error)
     daemon->probe = vp_probe_new(daemon->loop, config->cache_dir);
     daemon->no_facts = vp_facts_new(daemon);
     daemon->upstream = vp_upstream_new(daemon->loop, &daemon->address, &upstream_ops, daemon);
+    daemon->qmp_sockets = vp_qmp_sockets_new(daemon, vp_listener_path(run->listener));
     daemon->domains = vp_domains_new(daemon->loop, daemon->upstream, &domains_ops, daemon);
     vp_log_info("serving %s in front of %s", vp_listener_path(run->listener), upstream_path);
     return true;
@@ -377,6 +400,7 @@ finish(VpRun *run)
         vp_daemon_drop_client(daemon, g_ptr_array_index(daemon->clients, 0));
     g_clear_pointer(&daemon->upstream, vp_upstream_free);
     g_clear_pointer(&daemon->domains, vp_domains_free);
+    g_clear_pointer(&daemon->qmp_sockets, vp_qmp_sockets_free);
     g_clear_pointer(&daemon->no_facts, vp_facts_free);
     g_clear_pointer(&daemon->probe, vp_probe_free);
     g_clear_pointer(&run->embed, vp_embed_stop);

@@ -8,6 +8,7 @@
 
 typedef struct VpClient VpClient;
 typedef struct VpFacts VpFacts;
+typedef struct VpQmpSockets VpQmpSockets;
 
 /* What the parts of the daemon share. One per process; fields are set before a client is served. */
 typedef struct VpDaemon {
@@ -18,6 +19,7 @@ typedef struct VpDaemon {
     VpDomains *domains;
     VpProbe *probe;
     VpFacts *no_facts;      /* facts.h; for documents that need none */
+    VpQmpSockets *qmp_sockets;
     GPtrArray *clients;     /* VpClient, owned */
     bool full;              /* max_clients reached: nobody is accepted */
     bool wants_events;      /* libvirtd was asked for the events of domains without a session */

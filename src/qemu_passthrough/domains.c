@@ -192,6 +192,7 @@ on_session_state(VpQmpSession *session G_GNUC_UNUSED, VpQmpState state, gpointer
 
     if (state == VP_QMP_LOST)
         vp_added_lost(domain->added);
+    domain->owner->ops->ready(domain, state == VP_QMP_READY, domain->owner->data);
     if (state != VP_QMP_READY) {
         vp_event_merge_switch(&domain->events, VP_EVENT_FROM_LIBVIRTD, now);
         return;
@@ -213,6 +214,7 @@ on_session_event(VpQmpSession *session G_GNUC_UNUSED, const VpQmpEvent *event, g
 {
     VpDomain *domain = data;
 
+    domain->owner->ops->session_event(domain, event, domain->owner->data);
     deliver_event(domain, VP_EVENT_FROM_SESSION, event);
     vp_added_event(domain->added, event);
 }
@@ -561,6 +563,7 @@ vp_domain_owner_data(const VpDomain *domain)
 void
 vp_domain_emit(VpDomain *domain, const VpQmpEvent *event)
 {
+    domain->owner->ops->session_event(domain, event, domain->owner->data);
     domain->owner->ops->event(domain, event, domain->owner->data);
 }
 

@@ -49,6 +49,10 @@ typedef struct VpDomainsOps {
     void (*event)(VpDomain *domain, const VpQmpEvent *event, gpointer data);
     /* A session was made; what its users send through. Its owner is the domain. */
     VpAdded *(*added)(VpDomain *domain, gpointer data);
+    /* The session has become READY, or has left that state. */
+    void (*ready)(VpDomain *domain, bool ready, gpointer data);
+    /* An event for who uses the domain's session: of QEMU's, as it came, or of our own. */
+    void (*session_event)(VpDomain *domain, const VpQmpEvent *event, gpointer data);
     /* The session of the domain is gone: free the users of `added`. */
     void (*closed)(VpDomain *domain, gpointer data);
 } VpDomainsOps;

@@ -15,13 +15,11 @@
  */
 
 #include "qemu_passthrough/access.h"
+#include "qemu_passthrough/identity.h"
 #include "qemu_passthrough/intercept.h"
 #include "rpc/rpc_error.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Is this "driver:///path" or "driver:path", without transport and server? "" asks libvirtd to
  * choose the driver. */
@@ -101,34 +99,6 @@ vp_open_call(VpClient *client, const VpFrame *frame, const VpIntercept *row G_GN
 
 /* --- identity ------------------------------------------------------------- */
 
-typedef struct VpIdentity {
-    vp_param params[7];
-    guint n;
-} VpIdentity;
-
-static vp_param *
-add_param(VpIdentity *identity, const char *field, int type)
-{
-    vp_param *param = &identity->params[identity->n++];
-
-    param->field = (char *)field;
-    param->value.type = type;
-    return param;
-}
-
-static void
-add_number(VpIdentity *identity, const char *field, guint64 value)
-{
-    add_param(identity, field, VP_PARAM_ULLONG)->value.vp_param_value_u.ul = value;
-}
-
-static void
-add_text(VpIdentity *identity, const char *field, const char *value)
-{
-    if (value)
-        add_param(identity, field, VP_PARAM_STRING)->value.vp_param_value_u.s = (char *)value;
-}
-
 static void
 on_identity_set(const VpCallReply *reply, gpointer data)
 {
@@ -148,24 +118,14 @@ on_identity_set(const VpCallReply *reply, gpointer data)
     vp_client_leave(client, "its identity could not be set");
 }
 
-/* Tells libvirtd who is behind this connection, in the words of its own proxy daemon. */
+/* Tells libvirtd who is behind this connection. */
 static void
 send_identity(VpClient *client)
 {
-    const VpPeer *peer = &client->peer;
-    const struct passwd *user = getpwuid(peer->uid);
-    const struct group *group = getgrgid(peer->gid);
     VpIdentity identity = { .n = 0 };
     vp_set_identity_args args = { 0 };
 
-    add_text(&identity, "user-name", user ? user->pw_name : NULL);
-    add_number(&identity, "unix-user-id", peer->uid);
-    add_text(&identity, "group-name", group ? group->gr_name : NULL);
-    add_number(&identity, "unix-group-id", peer->gid);
-    add_param(&identity, "process-id", VP_PARAM_LLONG)->value.vp_param_value_u.l = peer->pid;
-    add_number(&identity, "process-time", peer->start_time);
-    args.params.params_val = identity.params;
-    args.params.params_len = identity.n;
+    vp_identity_of(&client->peer, &identity, &args);
     vp_calls_send(client->calls, client->up, VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_SET_IDENTITY,
                   xdr_vp_set_identity_args, &args, on_identity_set, client);
 }
@@ -180,8 +140,7 @@ vp_open_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row G_G
         vp_client_go_on(client);
         return VP_PASS;
     }
-    /* As ordinary users we serve only ourselves: libvirtd cannot tell us from the client. */
-    if (geteuid() != 0 || client->daemon->config.session) {
+    if (!vp_identity_matters(&client->daemon->config)) {
         client->state = VP_CLIENT_OPEN;
         vp_client_go_on(client);
         return VP_PASS;

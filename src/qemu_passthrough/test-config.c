@@ -34,8 +34,8 @@ describe(const VpConfig *config, GString *out)
                            vp_log_level_names[config->log_level]);
     g_string_append_printf(out, "shim=%s\nshim_dir=%s\ncache_dir=%s\n", config->shim,
                            config->shim_dir, config->cache_dir);
-    g_string_append_printf(out, "embed_dir=%s\nkeep_guests=%d\n", config->embed_dir ?: "",
-                           config->keep_guests);
+    g_string_append_printf(out, "embed_dir=%s\nkeep_guests=%d\nqmp_sockets=%d\n",
+                           config->embed_dir ?: "", config->keep_guests, config->qmp_sockets);
 }
 
 static void
@@ -164,7 +164,8 @@ test_defaults(void)
         "listen_dir=/test/runtime/virtpassd", "group=", "rw_perms=37777777777",
         "ro_perms=37777777777", "upstream=", "policy=all",
         "session_dir=/test/config/libvirt/qemu/lib", "max_clients=5000", "log_level=info",
-        "embed_dir=", "keep_guests=0", "shim=" VP_BINDIR "/virtpass-emulator",
+        "embed_dir=", "keep_guests=0", "qmp_sockets=1",
+        "shim=" VP_BINDIR "/virtpass-emulator",
         "shim_dir=/test/data/virtpassd", "cache_dir=/test/cache/virtpassd",
     };
 
@@ -205,6 +206,7 @@ test_every_key(void)
         "unix_sock_group = root\n"
         "unix_sock_rw_perms = 0770\n"
         "unix_sock_ro_perms=777\n"
+        "qmp_sockets = no\n"
         "\n"
         "[upstream]\n"
         "socket = /up/stream-sock   \n"
@@ -221,7 +223,7 @@ test_every_key(void)
     static const char *const lines[] = {
         "file_named=1", "listen_dir=/listen/dir", "group=root", "rw_perms=770", "ro_perms=777",
         "upstream=/up/stream-sock", "policy=requested", "session_dir=/sessions", "max_clients=17",
-        "log_level=warning", "shim=/bin/shim", "shim_dir=/shims",
+        "log_level=warning", "shim=/bin/shim", "shim_dir=/shims", "qmp_sockets=0",
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(lines); i++)
@@ -247,6 +249,8 @@ test_wrong_values(void)
         { "listen", "unix_sock_rw_perms", "", "octal" },
         { "listen", "unix_sock_ro_perms", "0x1ff", "octal" },
         { "listen", "unix_sock_ro_perms", "7777777777777777777777777", "octal" },
+        { "listen", "qmp_sockets", "maybe", "'yes' or 'no'" },
+        { "listen", "qmp_sockets", "", "'yes' or 'no'" },
         { "upstream", "socket", "", "a path" },
         { "sessions", "dedicated_sessions", "some", "'all', 'requested'" },
         { "sessions", "dedicated_sessions", "All", "'all', 'requested'" },

@@ -333,3 +333,14 @@ vp_upstream_call(VpUpstream *upstream, guint32 program, gint32 procedure, void *
     vp_calls_send(upstream->calls, upstream->link, program, procedure, args_func, args, func, data);
     return true;
 }
+
+bool
+vp_upstream_call_with_fd(VpUpstream *upstream, guint32 program, gint32 procedure, void *args_func,
+                         void *args, int fd, VpCallFunc func, gpointer data)
+{
+    if (!upstream->open)
+        return false;
+    vp_calls_send_with_fd(upstream->calls, upstream->link, program, procedure, args_func, args, fd,
+                          func, data);
+    return true;
+}

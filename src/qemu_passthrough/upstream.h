@@ -50,6 +50,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpUpstream, vp_upstream_free)
 bool vp_upstream_call(VpUpstream *upstream, guint32 program, gint32 procedure, void *args_func,
                       void *args, VpCallFunc func, gpointer data);
 
+/* The same with a descriptor, which is duplicated. */
+bool vp_upstream_call_with_fd(VpUpstream *upstream, guint32 program, gint32 procedure,
+                              void *args_func, void *args, int fd, VpCallFunc func, gpointer data);
+
 bool vp_upstream_is_open(const VpUpstream *upstream);
 
 /* There is a reason to believe that libvirtd is there: tries now instead of at the end of the

@@ -19,6 +19,7 @@
 
 #include "qmp_server/adapt.h"
 
+#include "json/check.h"
 #include "json/members.h"
 #include "qmp_server/names.h"
 
@@ -60,6 +61,19 @@ read_outline(VpJsonSlice text, Outline *ret_outline)
                 *(VpJsonItem *)((char *)ret_outline + members[i].offset) = item;
         }
     }
+}
+
+/* The session keeps ids to itself. One that QEMU's parser may refuse must not be kept from it. */
+static bool
+is_doubtful(VpJsonSlice id)
+{
+    g_autofree char *message = NULL;
+    VpJsonFacts facts = { 0 };
+    bool plain = true;
+
+    for (gsize i = 0; i < id.size && plain; i++)
+        plain = (guint8)id.text[i] < 0x80 && id.text[i] != '\\';
+    return !plain && vp_json_check(id.text, id.size, &facts, &message) && facts.doubtful;
 }
 
 static bool
@@ -133,6 +147,7 @@ vp_qmp_adapt_command(const VpQmpStanding *standing, VpJsonSlice text, VpQmpAdapt
 
     read_outline(text, &outline);
     adapted.id = outline.id.value;
+    adapted.doubtful_id = is_doubtful(outline.id.value);
     adapted.takes_fd = is_command(&outline, "getfd") || is_command(&outline, "add-fd");
     adapted.out_of_band = standing->oob && outline.exec_oob.value.text &&
                           !outline.execute.value.text;
@@ -170,7 +185,7 @@ is_not_found(VpJsonSlice answer)
 bool
 vp_qmp_is_negotiated(VpJsonSlice answer)
 {
-    return is_not_found(answer);
+    return vp_json_member(answer, "return").text || is_not_found(answer);
 }
 
 /* @answer, an error, with the text that QEMU has for it before negotiation. */

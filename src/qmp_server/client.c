@@ -265,7 +265,7 @@ on_reply(VpQmpOutcome outcome, const char *reply, gsize size, gpointer data)
     VpQmpClient *client = pending->client;
 
     if (outcome == VP_QMP_SESSION_LOST) {
-        client->dead = true;
+        client->dead = client->server->over = true;
         pending_free(pending);
     } else if (pending->treatment == VP_QMP_AS_IT_IS) {
         complete(pending, reply, size);
@@ -322,9 +322,13 @@ submit(Pending *pending, VpJsonSlice text, const VpQmpUnit *unit, const VpQmpAda
     const VpQmpServerOps *ops = client->server->ops;
     guint n_fds = adapted->takes_fd ? client->n_fds : 0;
     g_autofree char *message = NULL;
-    VpQmpVerdict verdict = ops->send(client->user, text.text, text.size, client->fds, n_fds,
-                                     on_reply, pending, &message);
+    VpQmpVerdict verdict = VP_QMP_INVALID;
 
+    if (adapted->doubtful_id)
+        verdict = ops->send_raw(client->user, text.text, text.size, on_reply, pending);
+    else
+        verdict = ops->send(client->user, text.text, text.size, client->fds, n_fds, on_reply,
+                            pending, &message);
     if (verdict == VP_QMP_INVALID)
         verdict = ops->send_raw(client->user, unit->text, unit->size, on_reply, pending);
     if (n_fds > 0)

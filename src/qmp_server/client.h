@@ -15,6 +15,7 @@ struct VpQmpServer {
     gpointer data;       /* for @ops */
     GQueue clients;      /* of VpQmpClient */
     guint numbers;       /* given to clients */
+    bool over;           /* the session is lost: nothing can be sent any more */
     gpointer janitor;    /* user that closes what clients have left behind; NULL: not needed yet */
 };
 

@@ -30,6 +30,7 @@ vp_qmp_server_free(VpQmpServer *server)
 {
     if (!server)
         return;
+    server->over = true;
     while (!g_queue_is_empty(&server->clients))
         vp_qmp_client_free(g_queue_peek_head(&server->clients));
     if (server->janitor)
@@ -79,6 +80,8 @@ vp_qmp_server_close_names(VpQmpServer *server, GHashTable *names)
     GHashTableIter iter;
     gpointer name = NULL;
 
+    if (server->over)
+        return;
     if (!server->janitor)
         server->janitor = server->ops->user_new(server->data);
     g_hash_table_iter_init(&iter, names);

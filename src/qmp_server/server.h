@@ -12,7 +12,8 @@
  * client.c.
  *
  * A server lives as long as its session is READY. When that ends it is freed, which ends the
- * connections of its clients as the end of QEMU would.
+ * connections of its clients as the end of QEMU would. Descriptors that they have left with QEMU
+ * stay there.
  */
 
 typedef struct VpQmpServer VpQmpServer;

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/socket.h"
+#include "qemu_passthrough/config.h"
+#include "rpc/payload.h"
+
+/* What libvirtd is told about a client. */
+typedef struct VpIdentity {
+    vp_param params[7];
+    guint n;
+} VpIdentity;
+
+/* The arguments of CONNECT_SET_IDENTITY for @peer. They point into @ret_identity, and to names that
+ * the next look-up of a user replaces: encode them at once. */
+void vp_identity_of(const VpPeer *peer, VpIdentity *ret_identity, vp_set_identity_args *ret_args);
+
+/* As ordinary users we serve only ourselves: libvirtd cannot tell us from the client. */
+bool vp_identity_matters(const VpConfig *config);
