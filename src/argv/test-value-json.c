@@ -111,6 +111,11 @@ test_set_new(void)
         SET("blockdev", "{\"a\":[1, 2 ]}", "a.2", "3", "{\"a\":[1, 2,3 ]}"),
         SET("blockdev", "{\"a\":[1]}", "a.1.b", "x", "{\"a\":[1,{\"b\":\"x\"}]}"),
         SET("blockdev", "{}", "a.b.c", "x", "{\"a\":{\"b\":{\"c\":\"x\"}}}"),
+        /* In a device a dot is a letter, but where there is something for it to lead into. */
+        SET("device", "{}", "sse4.1", "on", "{\"sse4.1\":true}"),
+        SET("device", "{\"zoned\":true}", "zoned.zasl", "4", "{\"zoned\":true,\"zoned.zasl\":4}"),
+        SET("device", "{\"zoned.zasl\":1}", "zoned.zasl", "4", "{\"zoned.zasl\":4}"),
+        SET("device", "{\"a\":[{\"b\":1}]}", "a.0.c", "x", "{\"a\":[{\"b\":1,\"c\":\"x\"}]}"),
         SET("blockdev", "{}", "a.0.c", "x", "{\"a\":[{\"c\":\"x\"}]}"),
         SET("blockdev", "{\"a\":{}}", "a.b.0", "x", "{\"a\":{\"b\":[\"x\"]}}"),
         /* no place for it */
@@ -216,7 +221,7 @@ test_key_limit(void)
     g_assert_nonnull(strstr(error->message, "VP_ARGV_KEY_MAX"));
     kept = vp_value_canonical(device, longer);
     g_assert_cmpstr(kept, ==, longer);
-    set = vp_value_set(device, "{}", key, "1", VP_TYPE_INT, NULL);
+    set = vp_value_set(vp_option_find("blockdev"), "{}", key, "1", VP_TYPE_INT, NULL);
     g_assert_cmpstr(set, ==, value);
     g_assert_null(vp_value_set(device, "{}", over, "1", VP_TYPE_INT, NULL));
 }

@@ -8,8 +8,10 @@
  * of strings and numbers are the author's, here libvirt's.
  *
  * A dotted key is followed down through members and list indices. A member whose name has a dot in
- * it is found too, but what is created is always nested. Whatever comes out of a change is checked
- * as a whole before it is given away, so that no change makes JSON that QEMU refuses to read.
+ * it is found too. What is created is nested, but in a -device: its properties have no parts, and
+ * some have a dot in their names ("zoned.zasl" of nvme-ns beside "zoned", "sse4.1" of a CPU).
+ * Whatever comes out of a change is checked as a whole before it is given away, so that no change
+ * makes JSON that QEMU refuses to read.
  */
 
 #include "argv/value_json.h"
@@ -337,6 +339,14 @@ refuse_place(const char *key, const Place *place, guint n, GError **error)
     return false;
 }
 
+/* Whether @key is to be one name, dots and all, and no way into something. */
+static bool
+is_one_name(const VpOptionRow *row, const Place *place, const char *key)
+{
+    return strcmp(row->name, "device") == 0 &&
+           (place->rest == key || !is_container(place->deepest));
+}
+
 /* Appends the name that the new item needs in its container: a key, in a list nothing. */
 static bool
 append_name(GString *out, const char *key, Place *place, guint n, GError **error)
@@ -362,16 +372,23 @@ insert(const VpOptionRow *row, const char *value, const char *key, Place place, 
 {
     g_autoptr(GString) added = g_string_new(NULL);
     VpJsonSlice gap = { 0 };
+    bool one_name = is_one_name(row, &place, key);
     guint n = 0;
 
+    if (one_name)
+        place = (Place){ .deepest = whole(value), .rest = "" };
     if (!measure(place.deepest, &n, &gap.text) && is_container(place.deepest)) {
         refuse(row, value, "cannot be read", error);
         return NULL;
     }
     if (n > 0)
         g_string_append_c(added, ',');
-    if (!append_name(added, key, &place, n, error))
+    if (one_name) {
+        vp_json_append_quoted(added, key);
+        g_string_append_c(added, ':');
+    } else if (!append_name(added, key, &place, n, error)) {
         return NULL;
+    }
     append_nested(added, place.rest, json);
     return splice(value, gap, added->str);
 }
