@@ -5,8 +5,8 @@
  *
  * -device: device-list-properties gives each property the name of its QOM type. Integers go by a
  * dozen names, numbers of bytes by two, and all others that a person can give are texts: enums,
- * links, names of back ends. tests/daemon/json_types.py has QEMU judge every property of every type.
- * What is no text, number or truth value is read-only or a list.
+ * links, names of back ends. (tests/daemon/json_types.py has QEMU judge all of them.) What is no
+ * text, number or truth value is read-only or a list.
  *
  * -object, -netdev, -blockdev, -display, from 8.0 on -audiodev: the schema knows. Before that
  * -audiodev's keys are in a table here, from QEMU's qapi/audio.json.
