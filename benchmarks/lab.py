@@ -39,6 +39,7 @@ RAW_MONITOR = """\
 """
 
 DEVICES = """\
+    <interface type='user'><model type='virtio'/><alias name='ua-0'/></interface>
     <serial type='null'/>
     <input type='keyboard' bus='virtio'/>
     <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>

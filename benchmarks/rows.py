@@ -168,6 +168,45 @@ def forwarded(bench):
     return latency_figures("virDomainGetInfo, forwarded", samples, [check])
 
 
+def human(line):
+    return json.dumps({"execute": "human-monitor-command", "arguments": {"command-line": line}},
+                      separators=(",", ":"))
+
+
+def listing(path):
+    return f'{{"execute":"qom-list","arguments":{{"path":"{path}"}}}}'
+
+
+# What virtpassd asks QEMU to answer a command that QEMU has not. The guest has one netdev, so that
+# query-netdev has something to look up.
+ADDED = {
+    "query-netdev": [human("info network"), listing("/machine/peripheral"),
+                     listing("/machine/peripheral-anon"), listing("/machine/unattached"),
+                     '{"execute":"qom-get","arguments":{"path":"/machine/peripheral/ua-0",'
+                     '"property":"netdev"}}', human("info usernet")],
+    "query-usernet": [human("info usernet")],
+    "query-mtree": [human("info mtree -D")],
+    "query-qtree": [human("info qtree")],
+    "query-snapshots": ['{"execute":"query-block"}'],
+}
+
+
+def added(bench):
+    """Each command beside the native ones it needs, these one after the other on a raw monitor."""
+    figures = []
+    for name, natives in ADDED.items():
+        added_command = bench.rpc(bench.real.virtpassd, json.dumps({"execute": name}))
+        # A monitor serves one connection: a run for each.
+        samples = [bench.load({VIRTPASSD: added_command, RAW: bench.raw(native)})
+                   for native in natives]
+        summed = [{"p50": sum(burst["p50"] for burst in bursts)}
+                  for bursts in zip(*(sample[RAW] for sample in samples))]
+        both = {RAW: summed, VIRTPASSD: samples[0][VIRTPASSD]}
+        figures.append(Figure(f"{name}, beside what it asks QEMU: p50", MICROSECONDS,
+                              medians(both, "p50"), [against_raw(both)], samples))
+    return figures
+
+
 def cost(bench):
     """Where the time of a query-status goes: a row for each who spends some, a column a way."""
     spenders = bench.real.spenders()
@@ -287,8 +326,8 @@ def measure(bench, progress):
     """All figures, in the order in which they are shown."""
     figures = []
     bench.real = lab.RealLab(bench.settings.guests)
-    for step in (round_trip, long_reply, many_on_one, many_on_many, forwarded, cost, altering,
-                 scripted):
+    for step in (round_trip, long_reply, many_on_one, many_on_many, forwarded, added, cost,
+                 altering, scripted):
         progress(step.__name__.replace("_", " "))
         figures += step(bench)
     bench.real.stop()

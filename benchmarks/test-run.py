@@ -33,6 +33,8 @@ FIGURES = {
     "16 clients, one domain (raw: one, 8 in flight)": (THREE, 1),
     "16 clients, 2 domains (raw: one for each)": (THREE, 0),
     "virDomainGetInfo, forwarded: p50": ({VIRTPASSD, LIBVIRTD}, 1),
+    "query-netdev, beside what it asks QEMU: p50": ({RAW, VIRTPASSD}, 0),
+    "query-qtree, beside what it asks QEMU: p50": ({RAW, VIRTPASSD}, 0),
     "CPU for one query-status: QEMU's monitor thread": (THREE, 0),
     "CPU for one query-status: QEMU's other threads": (THREE, 0),
     "CPU for one query-status: virtpassd": (THREE, 0),
