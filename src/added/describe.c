@@ -59,17 +59,20 @@ extend(const char *reply, gsize size, VpDescribeFunc func)
     g_autoptr(GString) out = NULL;
     g_autofree char *added = NULL;
     gssize end = 0;
+    bool empty = false;
 
     if (!list.text || list.text[0] != '[')
         return NULL;
     there = read_names(list);
+    empty = vp_json_skip_space(list.text + 1, list.text + list.size) ==
+            list.text + list.size - 1;
     vp_json_begin_array(&writer, NULL);
     func(&writer, there);
     vp_json_end(&writer);
     added = vp_json_writer_steal(&writer);
     end = list.text + list.size - 1 - reply;
     out = g_string_new_len(reply, end);
-    if (g_hash_table_size(there) > 0 && strlen(added) > strlen("[]"))
+    if (!empty && strlen(added) > strlen("[]"))
         g_string_append(out, ", ");
     g_string_append_len(out, added + 1, strlen(added) - strlen("[]"));
     g_string_append_len(out, reply + end, size - end);
