@@ -32,6 +32,7 @@ extern const VpCommand vp_command_ping;
 extern const VpCommand vp_command_savevm;
 extern const VpCommand vp_command_sessions;
 extern const VpCommand vp_command_snapshots;
+extern const VpCommand vp_command_xml;
 
 /* The connection that -c names, opened when it is first asked for and closed at the end. NULL: an
  * error has been printed. */

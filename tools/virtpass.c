@@ -9,6 +9,7 @@
 
 #include "command.h"
 
+#include "base/log.h"
 #include "build-config.h"
 #include "client/libvirt-qemu-passthrough.h"
 
@@ -28,6 +29,7 @@ static const VpCommand *const commands[] = {
     &vp_command_savevm,
     &vp_command_sessions,
     &vp_command_snapshots,
+    &vp_command_xml,
 };
 
 static char *uri;
@@ -230,6 +232,7 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     g_autofree char *message = NULL;
 
+    vp_log_set_level(VP_LOG_WARNING);
     if (!g_option_context_parse(context, &argc, &argv, &error))
         return usage_error(error->message);
     if (version) {

@@ -91,6 +91,33 @@ add_needs(const VpXmlDomain *domain, const VpXmlRules *rules, GPtrArray *list,
     return true;
 }
 
+/* Rules without a compiler would refuse what there is nothing wrong with. */
+static bool
+never_compile(const VpPlan *wishes G_GNUC_UNUSED, char ***ret_words G_GNUC_UNUSED,
+              char **ret_plan G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED,
+              GError **error G_GNUC_UNUSED)
+{
+    g_assert_not_reached();
+}
+
+bool
+vp_xml_validate(const char *xml, GError **error)
+{
+    static const VpXmlRules rules = { .session_dir = "/", .compile = never_compile };
+    g_autoptr(VpXmlIndex) index = vp_xml_index_new(xml, error);
+    g_autoptr(GPtrArray) needs = NULL;
+
+    if (!index)
+        return false;
+    if (!index->root && !index->doctype) {
+        g_set_error_literal(error, VP_ERROR, VP_ERROR_XML,
+                            "this is no domain document, or it is not well-formed");
+        return false;
+    }
+    needs = vp_xml_needs(&rules, xml, error);
+    return needs != NULL;
+}
+
 GPtrArray *
 vp_xml_needs(const VpXmlRules *rules, const char *xml, GError **error)
 {

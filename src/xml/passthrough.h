@@ -142,6 +142,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpXmlSession, vp_xml_session_clear)
 bool vp_xml_translate(const VpXmlRules *rules, const char *xml, char **ret_xml, GError **error);
 bool vp_xml_restore(const char *xml, char **ret_xml, GError **error);
 
+/* Whether all elements of ours in the document, a domain or one with domains in it, are what they
+ * have to be. false: @error says what is not, or that this is no such document. */
+bool vp_xml_validate(const char *xml, GError **error);
+
 /*
  * Reads the session from a live domain's upstream-form XML. false: not a domain document.
  * DEDICATED takes both QEMU's words and no element that forbids their use. The path is that of

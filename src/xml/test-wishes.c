@@ -216,6 +216,16 @@ test_passed_over(void)
 
 /* --- what is wrong ------------------------------------------------------- */
 
+/* @wanted: only its beginning when it ends with "..." */
+static void
+assert_message(const char *message, const char *wanted)
+{
+    if (wanted && g_str_has_suffix(wanted, "..."))
+        g_assert_true(strncmp(message, wanted, strlen(wanted) - 3) == 0);
+    else
+        g_assert_cmpstr(message, ==, wanted);
+}
+
 static void
 assert_refused(const char *inside, VpError code, const char *message)
 {
@@ -228,10 +238,7 @@ assert_refused(const char *inside, VpError code, const char *message)
     g_assert_error(error, VP_ERROR, (int)code);
     g_assert_false(vp_xml_translate(&rules, xml, &untouched, &same));
     g_assert_cmpstr(same->message, ==, error->message);
-    if (g_str_has_suffix(message, "..."))
-        g_assert_true(strncmp(error->message, message, strlen(message) - 3) == 0);
-    else
-        g_assert_cmpstr(error->message, ==, message);
+    assert_message(error->message, message);
 }
 
 typedef struct Wrong {
@@ -593,6 +600,31 @@ test_without_compiler(void)
     }
 }
 
+static void
+test_validate(void)
+{
+    static const struct {
+        const char *xml;
+        const char *message; /* NULL: valid */
+    } cases[] = {
+        { OPEN_QEMU CLOSE, NULL },
+        { OPEN_QEMU "<qemu:a/>" CLOSE, NULL },
+        { "<domainsnapshot><domain type='kvm'/></domainsnapshot>", NULL },
+        { "<!DOCTYPE domain>" OPEN CLOSE, NULL },
+        { OPEN_QEMU "<qemu:a id=''/>" CLOSE, "line 4: <qemu:a>: id='' is no id, ..." },
+        { "<!DOCTYPE domain>" OPEN_QEMU CLOSE, "a document with a DOCTYPE cannot hold ..." },
+        { OPEN, "this is no domain document, or it is not well-formed" },
+        { "<network/>", "this is no domain document, or it is not well-formed" },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_assert_cmpint(vp_xml_validate(cases[i].xml, &error), ==, !cases[i].message);
+        assert_message(error ? error->message : NULL, cases[i].message);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -613,6 +645,7 @@ main(int argc, char **argv)
     g_test_add_func("/xml/wishes/needs", test_needs);
     g_test_add_func("/xml/wishes/machine", test_machine);
     g_test_add_func("/xml/wishes/stock-devices", test_stock_devices);
+    g_test_add_func("/xml/wishes/validate", test_validate);
     g_test_add_func("/xml/wishes/without-compiler", test_without_compiler);
     status = g_test_run();
     xmlRelaxNGFree(schema);
