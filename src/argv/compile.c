@@ -310,6 +310,33 @@ compile_steps(Compiler *compiler, GError **error)
     return flush_words(compiler, error);
 }
 
+/* Leaves added devices, from the first without an address on, to the shim. */
+static void
+defer_devices(VpCompiled *compiled)
+{
+    g_autoptr(VpCmdline) added = vp_added_parse(compiled->words, NULL);
+    g_autoptr(GPtrArray) now = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) later = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < added->options->len; i++) {
+        const VpOption *option = added->options->pdata[i];
+        bool defer = vp_device_has_no_address(option)
+                     || (later->len > 0 && vp_option_is_device(option));
+        GPtrArray *words = defer ? later : now;
+
+        g_ptr_array_add(words, g_strdup(option->word));
+        if (option->value)
+            g_ptr_array_add(words, g_strdup(option->value));
+    }
+    if (later->len == 0)
+        return;
+    if (!compiled->shim)
+        compiled->shim = vp_plan_new();
+    vp_plan_add_words(compiled->shim, 0)->words = to_strv(later);
+    g_strfreev(compiled->words);
+    compiled->words = to_strv(now);
+}
+
 bool
 vp_compile(const VpPlan *wishes, const VpTypeSource *types, VpCompiled *ret, GError **error)
 {
@@ -329,37 +356,9 @@ vp_compile(const VpPlan *wishes, const VpTypeSource *types, VpCompiled *ret, GEr
         return false;
     ret->words = to_strv(words);
     ret->shim = vp_plan_is_empty(shim) ? NULL : g_steal_pointer(&shim);
-    if (!ret->shim)
-        return true;
-    ret->shim->emulator = g_strdup(wishes->emulator);
-    vp_compiled_defer_devices(ret, wishes->emulator);
+    if (ret->shim || wishes->late_devices)
+        defer_devices(ret);
+    if (ret->shim)
+        ret->shim->emulator = g_strdup(wishes->emulator);
     return true;
-}
-
-void
-vp_compiled_defer_devices(VpCompiled *compiled, const char *emulator)
-{
-    g_autoptr(VpCmdline) added = vp_added_parse(compiled->words, NULL);
-    g_autoptr(GPtrArray) now = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GPtrArray) later = g_ptr_array_new_with_free_func(g_free);
-
-    for (guint i = 0; i < added->options->len; i++) {
-        const VpOption *option = added->options->pdata[i];
-        bool defer = vp_device_has_no_address(option)
-                     || (later->len > 0 && vp_option_is_device(option));
-        GPtrArray *words = defer ? later : now;
-
-        g_ptr_array_add(words, g_strdup(option->word));
-        if (option->value)
-            g_ptr_array_add(words, g_strdup(option->value));
-    }
-    if (later->len == 0)
-        return;
-    if (!compiled->shim) {
-        compiled->shim = vp_plan_new();
-        compiled->shim->emulator = g_strdup(emulator);
-    }
-    vp_plan_add_words(compiled->shim, 0)->words = to_strv(later);
-    g_strfreev(compiled->words);
-    compiled->words = to_strv(now);
 }

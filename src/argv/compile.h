@@ -10,6 +10,11 @@
  * creates those after libvirt's (all key=value ones come first and take the addresses libvirt has
  * planned). So does a [device] group. cpudef becomes -cpu and -global words. Alterations, and
  * groups that only -readconfig carries, are left in a plan for the shim.
+ *
+ * libvirt writes the author's words behind its own devices, but for some: vsock, shmem and a few
+ * others come after them. An added device without an address would take one of theirs. In a domain
+ * that has such devices (late_devices of the wishes), added devices from the first without an
+ * address on are left to the shim, which puts them behind. So they are when it has to work anyway.
  */
 
 typedef struct VpCompiled {
@@ -25,12 +30,3 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpCompiled, vp_compiled_clear)
  * Errors name the element and line: VP_ERROR_XML (wrong), _UNSUPPORTED (cannot be carried), _LIMIT.
  */
 bool vp_compile(const VpPlan *wishes, const VpTypeSource *types, VpCompiled *ret, GError **error);
-
-/*
- * libvirt writes the author's words behind its own devices, but for some: vsock, shmem and panic
- * devices come after them. An added device without an address would take one of theirs. For a
- * domain that has such devices, this leaves added devices from the first without an address on to
- * the shim, which puts them at the very end. (vp_compile() itself does so when there is work for
- * the shim anyway.) @emulator: of the wishes.
- */
-void vp_compiled_defer_devices(VpCompiled *compiled, const char *emulator);

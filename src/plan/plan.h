@@ -94,6 +94,8 @@ typedef struct VpPlan {
     char *emulator;   /* the real QEMU; NULL in wishes whose author named none */
     GPtrArray *steps; /* of VpStep, in document order */
     GPtrArray *types; /* of VpKeyType: what is known of the keys that alters set in JSON */
+    bool late_devices; /* wishes only: libvirt writes devices of this domain behind the author's
+                        * words, see argv/compile.h */
 } VpPlan;
 
 VpPlan *vp_plan_new(void);

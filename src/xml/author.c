@@ -217,6 +217,7 @@ vp_xml_author_read_plan(const VpXmlDomain *domain, const VpXmlRules *rules, VpXm
     if (!vp_xml_author_needs_compiling(domain, rules))
         return true;
     wishes->plan = vp_plan_new();
+    wishes->plan->late_devices = domain->devices && domain->devices->has_late;
     wishes->env = g_ptr_array_new();
     /* what is wrong is wrong everywhere: this comes first */
     return read_elements(domain, wishes, error) && check_rules(domain, rules, error) &&

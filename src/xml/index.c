@@ -272,6 +272,45 @@ has_text_in_index(VpXmlRole role)
     return role == VP_XML_UUID || role == VP_XML_EMULATOR || role == VP_XML_INNER;
 }
 
+/* Attributes as libxml2 gives them are five pointers each: name, prefix, namespace, and where the
+ * value begins and ends. */
+static bool
+has_attribute(const xmlChar **attributes, int n, const char *local, const char *value)
+{
+    for (int i = 0; i < n; i++, attributes += 5) {
+        if (g_str_equal(attributes[0], local) && !attributes[2]
+            && (gsize)(attributes[4] - attributes[3]) == strlen(value)
+            && memcmp(attributes[3], value, strlen(value)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Devices that libvirt writes behind <qemu:commandline>'s words (qemuBuildCommandLine(), from 9.0
+ * on), and that have an address on a bus: a panic device has only with this model.
+ */
+static bool
+is_late_device(const xmlChar *local, const xmlChar **attributes, int n_attributes)
+{
+    static const char *const late[] = { "vsock", "shmem", "crypto", "pstore", NULL };
+
+    if (g_str_equal(local, "panic"))
+        return has_attribute(attributes, n_attributes, "model", "pvpanic");
+    return g_strv_contains(late, (const char *)local);
+}
+
+/* An element that is not in the index begins. */
+static void
+skip(Scan *scan, const xmlChar *local, const xmlChar **attributes, int n_attributes)
+{
+    if (scan->skipped++ > 0)
+        return;
+    scan->current->has_skipped = true;
+    if (scan->current->role == VP_XML_DEVICES && is_late_device(local, attributes, n_attributes))
+        scan->current->has_late = true;
+}
+
 static void
 on_start(void *data, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri,
          int n_bindings, const xmlChar **bindings, int n_attributes, int n_defaulted G_GNUC_UNUSED,
@@ -290,8 +329,7 @@ on_start(void *data, const xmlChar *local, const xmlChar *prefix, const xmlChar 
     count_qemu_uses(scan, role, prefix, uri, bindings, n_bindings, attributes, n_attributes);
     note_undeclared(scan, prefix, uri, attributes, n_attributes);
     if (role == VP_XML_NOTHING) {
-        if (scan->skipped++ == 0)
-            scan->current->has_skipped = true;
+        skip(scan, local, attributes, n_attributes);
         return;
     }
     node = append_node(scan, role);

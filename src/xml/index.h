@@ -76,6 +76,7 @@ struct VpXmlNode {
     bool has_text;              /* character data that is not blank stands in it */
     bool has_other;             /* comments, CDATA or processing instructions stand in it */
     bool has_skipped;           /* elements that are not in the index stand in it */
+    bool has_late;              /* DEVICES: one of them libvirt writes behind the author's words */
     guint qemu_uses;            /* names in it with the prefix "qemu" as declared outside of it */
 };
 

@@ -214,6 +214,33 @@ test_passed_over(void)
     }
 }
 
+/* Devices that libvirt writes behind the author's words. */
+static void
+test_late_devices(void)
+{
+    static const struct {
+        const char *devices;
+        bool late;
+    } cases[] = {
+        { "", false },
+        { "<devices/>", false },
+        { "<devices><disk><vsock/></disk><panic model='isa'/><panic/></devices>", false },
+        { "<devices><emulator>/q</emulator><disk/><vsock model='virtio'/></devices>", true },
+        { "<devices><shmem name='a'/></devices>", true },
+        { "<devices><panic a='b' model='pvpanic'/></devices>", true },
+        { "<vsock/><devices/>", false },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *xml =
+            g_strconcat(OPEN_QEMU, cases[i].devices, "<qemu:device/>", CLOSE, NULL);
+        g_autoptr(GPtrArray) needs = needs_of(xml);
+
+        g_assert_cmpuint(needs->len, ==, 1);
+        g_assert_true(((VpXmlNeeds *)needs->pdata[0])->wishes->late_devices == cases[i].late);
+    }
+}
+
 /* --- what is wrong ------------------------------------------------------- */
 
 /* @wanted: only its beginning when it ends with "..." */
@@ -632,6 +659,7 @@ main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     load_schema();
+    g_test_add_func("/xml/wishes/late-devices", test_late_devices);
     g_test_add_func("/xml/wishes/read", test_read);
     g_test_add_func("/xml/wishes/passed-over", test_passed_over);
     g_test_add_func("/xml/wishes/wrong-words", test_wrong_words);
