@@ -422,15 +422,10 @@ class Real(Failing):
 
     # -- command lines ------------------------------------------------------
 
-    def need_command_lines(self):
-        if not only(self.call("commandline", "g", RUNNING, "0"), "word"):
-            self.skipTest("virtpassd does not answer for command lines")
-
     def words(self, form, name="g"):
         return only(self.call("commandline", name, form, "0"), "word")
 
     def test_command_lines(self):
-        self.need_command_lines()
         with open(f"/proc/{self.libvirtd.qemu_pid('g')}/cmdline", "rb") as file:
             real = [word.decode() for word in file.read().split(b"\0")[:-1]]
         self.assertEqual(self.words(RUNNING), real)
@@ -439,7 +434,6 @@ class Real(Failing):
             self.assertIn("-machine", self.words(form))
 
     def test_alterations(self):
-        self.need_command_lines()
         self.define("off")
         lines = self.call("alter", "off", ADD, ALTERATION, DRY_RUN)
         self.assertIn("debug-threads=on", " ".join(only(lines, "generated")))
@@ -447,14 +441,13 @@ class Real(Failing):
         self.assertEqual(only(lines, "warning"), [])
         self.assertNotIn("<qemu:alter", self.virtpassd.virsh("dumpxml", "off"))
         self.assertEqual(self.call("alter-only", "off", ADD, ALTERATION, "0"), [("done", "")])
-        self.assertIn("<qemu:alter option='name'", self.virtpassd.virsh("dumpxml", "off"))
+        self.assertIn("<qemu:alter option=", self.virtpassd.virsh("dumpxml", "off"))
         self.assertIn("debug-threads=off", " ".join(self.words(ALTERED, "off")))
         self.assertNotIn("debug-threads=off", " ".join(self.words(GENERATED, "off")))
         self.call("alter-only", "off", CLEAR, NOTHING, "0")
         self.assertNotIn("<qemu:alter", self.virtpassd.virsh("dumpxml", "off"))
 
     def test_alterations_that_are_wrong(self):
-        self.need_command_lines()
         warnings = only(self.call("alter", "g", ADD, MATCHES_NOTHING, DRY_RUN), "warning")
         self.assertEqual(len(warnings), 1)
         self.assertIn("kernel", warnings[0])
@@ -465,7 +458,6 @@ class Real(Failing):
                       " ".join(only(self.call("alter", "g", ADD, ALTERATION, DRY_RUN), "altered")))
 
     def test_example(self):
-        self.need_command_lines()
         result = example(self.uri, "g")
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertIn("g: dedicated session, with out-of-band commands", result.stdout)
