@@ -8,9 +8,12 @@
  *                                            text forms, what the options and their values are
  *     print set OPTION VALUE KEY TEXT TYPE   the value after vp_value_set(), or the error
  *     print get OPTION VALUE KEY             what vp_value_get() finds
+ *     print compile                          the words that the plan on standard input compiles
+ *                                            to without knowing any types
  */
 
 #include "argv/cmdline.h"
+#include "argv/compile.h"
 #include "argv/text.h"
 #include "argv/value.h"
 #include "json/write.h"
@@ -150,12 +153,27 @@ print_get(VpJsonWriter *out, char **args)
 }
 
 static bool
+print_compiled(VpJsonWriter *out, GError **error)
+{
+    g_autofree char *input = read_input();
+    g_autoptr(VpPlan) wishes = vp_plan_from_json(input, error);
+    g_auto(VpCompiled) compiled = { 0 };
+
+    if (!wishes || !vp_compile(wishes, NULL, &compiled, error))
+        return false;
+    print_strings(out, NULL, compiled.words);
+    return true;
+}
+
+static bool
 run(int argc, char **argv, VpJsonWriter *out, GError **error)
 {
     const char *what = argc > 1 ? argv[1] : "";
 
     if (argc == 2 && g_str_equal(what, "command"))
         return print_command(out, error);
+    if (argc == 2 && g_str_equal(what, "compile"))
+        return print_compiled(out, error);
     if (argc == 7 && g_str_equal(what, "set"))
         return print_set(out, argv + 2, error);
     if (argc == 5 && g_str_equal(what, "get"))
