@@ -91,5 +91,5 @@ vp_added_host_new(VpDomain *domain, gpointer data)
 {
     VpDaemon *daemon = data;
 
-    return vp_added_new(daemon->loop, domain->session, NULL, &host, domain);
+    return vp_added_new(daemon->loop, domain->session, daemon->probe, &host, domain);
 }

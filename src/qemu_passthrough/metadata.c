@@ -148,7 +148,8 @@ vp_metadata_load(VpUpstream *upstream, VpLoop *loop, const VpDomain *domain, con
         .flags = VP_AFFECT_LIVE,
     };
 
-    if (!vp_upstream_call(upstream, VP_REMOTE_PROGRAM, VP_REMOTE_DOMAIN_GET_METADATA,
+    if (!upstream ||
+        !vp_upstream_call(upstream, VP_REMOTE_PROGRAM, VP_REMOTE_DOMAIN_GET_METADATA,
                           xdr_vp_get_metadata_args, &args, on_got, transfer))
         fail_later(transfer, loop, not_connected());
 }
@@ -206,7 +207,7 @@ vp_metadata_store(VpUpstream *upstream, VpLoop *loop, const VpDomain *domain, co
     }
     if (text)
         transfer->element = g_strdup_printf("<%s>%s</%s>", key, text, key);
-    if (!send_store(transfer))
+    if (!upstream || !send_store(transfer))
         fail_later(transfer, loop, not_connected());
 }
 

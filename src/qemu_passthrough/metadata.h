@@ -10,8 +10,11 @@
  *
  *     <virtpass:KEY xmlns:virtpass='http://virtpass.org/schemas/domain/KEY/1.0'>JSON</virtpass:KEY>
  *
- * @key: [a-z]+. @func is called once, not before these return. Of the domain only name and uuid are
- * used, before they return.
+ * Everybody sees it there, readers through virtpassd too, as they see what other programs keep in
+ * <metadata>: so it is still there when a definition was dumped, edited and defined again.
+ *
+ * @upstream: our connection, NULL when there is none any more. @key: [a-z]+. @func is called once,
+ * not before these return. Of the domain only name and uuid are used, before they return.
  */
 
 /* No such element: NULL and no error. */

@@ -4,7 +4,8 @@
 import json
 import unittest
 
-from harness import limits, qmp, rpc, upstream, xdr
+from harness import guest, limits, qmp, rpc, upstream, xdr
+from harness.process import run
 from harness.real import RealGuests
 from harness.scripted import Scripted
 
@@ -218,6 +219,30 @@ class WithQemu(RealGuests):
         self.assertEqual(self.failure("query-nothing"), (
             "CommandNotFound", "The command query-nothing has not been found"))
         self.query("query-netdev")
+
+    def test_what_lasts_survives_edits(self):
+        """Through virtpassd and around it: it is in <metadata>, where everybody leaves it"""
+        path = self.virtpassd.path("disk.qcow2")
+        run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"])
+        self.start(devices=guest.disk(path))
+        for name in ("a", "b"):
+            self.query("savevm", {"name": name})
+
+        def parents():
+            shots = {shot["name"]: shot for shot in self.query("query-snapshots")}
+            return shots["b"]["parent"] == shots["a"]["uuid"]
+
+        self.assertTrue(parents())
+        document = self.virtpassd.path("y.xml")
+        for how in (self.through, self.plain):
+            with open(document, "w", encoding="utf-8") as file:
+                file.write(how("dumpxml", "g", "--inactive")
+                           .replace("<vcpu", "<title>t</title><vcpu"))
+            how("define", document)
+            self.through("destroy", "g")
+            self.through("start", "g")
+            self.virtpassd.wait_session("g")
+            self.assertTrue(parents())
 
     def test_read_only_clients(self):
         """Who may not send monitor commands gets none of ours"""
