@@ -99,13 +99,13 @@ class Presence(Sockets):
         """What is stale is replaced, and what belongs to no guest any more goes"""
         self.guest("g")
         domain, server = self.guest("h", 2)
-        old = os.stat(self.socket_of()).st_ino
+        self.socket_of("g")
         self.socket_of("h")
         self.virtpassd.kill()
         server.close()
         self.upstream.stop_domain(domain)
         self.virtpassd.start()
-        limits.poll_until(lambda: os.stat(self.socket_of()).st_ino != old, "a new socket")
+        self.virtpassd.wait_session("g")
         self.serves()
         for name in ("h", guest.uuid("h")):
             self.assertFalse(os.path.lexists(self.path(name)), name)
