@@ -123,6 +123,10 @@ class Guest:
     def ref(self):
         return self.name, self.uuid
 
+    def qmp(self, daemon):
+        """The socket that virtpassd makes for QMP clients."""
+        return daemon.path("qmp", self.uuid)
+
 
 class RealLab:
     """libvirtd and virtpassd in front of it; guests that QEMU has set up and does not run."""

@@ -16,8 +16,8 @@
  * Client i takes entry i of `sockets` and `uuids`, beginning again at their end. In a repetition
  * each target has its burst, and the next repetition begins with another target, so that whatever
  * else the machine does meanwhile hits all of them alike. A burst makes one line of JSON: requests
- * sent, calls that count, these per second, and microseconds from writing a request to having read
- * all of its reply.
+ * sent, calls that count, these per second, microseconds from writing a request to having read all
+ * of its reply, and how many replies the clients got that got fewest and most.
  */
 
 #include "peer.h"
@@ -43,6 +43,7 @@ typedef struct Client {
     gint64 sent_at[DEPTH_MAX]; /* of those in flight, a ring: replies come in order */
     guint sent;                /* requests so far */
     guint answered;            /* replies so far */
+    guint counted;             /* of these, in the burst at hand, those that count */
 } Client;
 
 typedef struct Target {
@@ -223,6 +224,7 @@ count_replies(Target *target, Client *client, Burst *burst, guint n, gint64 time
             continue;
         g_array_append_val(target->latencies, latency);
         burst->replies += time < burst->ends;
+        client->counted += time < burst->ends;
     }
 }
 
@@ -279,7 +281,10 @@ run_burst(Target *target, Burst *burst, GError **error)
 
     g_array_set_size(target->latencies, 0);
     for (guint i = 0; i < target->clients->len; i++) {
-        if (!send_more(target, g_ptr_array_index(target->clients, i), burst, start, error))
+        Client *client = g_ptr_array_index(target->clients, i);
+
+        client->counted = 0;
+        if (!send_more(target, client, burst, start, error))
             return false;
     }
     while (!is_idle(target)) {
@@ -303,21 +308,39 @@ percentile(const GArray *sorted, guint percent)
     return g_array_index(sorted, gint64, (sorted->len - 1) * percent / 100) / 1000.0;
 }
 
+/* How many replies the clients got that got fewest and most of them. */
+static void
+find_extremes(const Target *target, guint *ret_fewest, guint *ret_most)
+{
+    guint fewest = G_MAXUINT, most = 0;
+
+    for (guint i = 0; i < target->clients->len; i++) {
+        const Client *client = g_ptr_array_index(target->clients, i);
+
+        fewest = MIN(fewest, client->counted);
+        most = MAX(most, client->counted);
+    }
+    *ret_fewest = fewest;
+    *ret_most = most;
+}
+
 static bool
 print_burst(const Target *target, guint repetition, const Burst *burst, GError **error)
 {
     double seconds = (burst->ends - burst->counts_from) / 1e9;
+    guint fewest = 0, most = 0;
 
     if (target->latencies->len == 0) {
         g_set_error(error, VP_ERROR, VP_ERROR_FAILED, "no reply in the whole burst");
         return false;
     }
     g_array_sort(target->latencies, compare);
+    find_extremes(target, &fewest, &most);
     printf("{\"target\": \"%s\", \"repetition\": %u, \"sent\": %u, \"calls\": %u, \"rate\": %.1f, "
-           "\"min\": %.2f, \"p50\": %.2f, \"p99\": %.2f}\n",
+           "\"min\": %.2f, \"p50\": %.2f, \"p99\": %.2f, \"fewest\": %u, \"most\": %u}\n",
            target->name, repetition, burst->sent, target->latencies->len, burst->replies / seconds,
            percentile(target->latencies, 0), percentile(target->latencies, 50),
-           percentile(target->latencies, 99));
+           percentile(target->latencies, 99), fewest, most);
     return true;
 }
 

@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 
 import lab
-from harness import rpc, xdr
+from harness import monitor, rpc, xdr
 from report import Check, Figure
 
 RAW, VIRTPASSD, LIBVIRTD = "raw QMP", "virtpassd", "libvirtd"
@@ -30,6 +30,7 @@ class Settings:
     warmup_ms: int = 30
     starts: int = 5           # of virtpassd, for the attach time
     clients: int = 16
+    qmp_clients: int = 64
     guests: int = 16
     count: int = 1000         # of idle clients, and of sessions
 
@@ -68,6 +69,12 @@ class Bench:
     def raw(self, command, guests=1, clients=1, depth=1):
         return {"protocol": "qmp", "clients": clients, "depth": depth, "command": command,
                 "sockets": "".join(item.raw + ";" for item in self.real.guests[:guests])}
+
+    def sockets(self, command, **more):
+        """The same command on a raw monitor and on virtpassd's QMP socket."""
+        raw = self.raw(command, **more)
+        path = self.real.guests[0].qmp(self.real.virtpassd)
+        return {RAW: raw, VIRTPASSD: {**raw, "sockets": path + ";"}}
 
     def rpc(self, daemon, command=None, guests=1, clients=1):
         """Without a command: virDomainGetInfo."""
@@ -223,6 +230,52 @@ def cost(bench):
             + [Figure(f"context switches: {name}", "", switches[name]) for name in spenders])
 
 
+# --- QMP sockets ------------------------------------------------------------
+
+def qmp_latency(bench):
+    status = bench.load(bench.sockets(lab.QUERY_STATUS))
+    schema = bench.load(bench.sockets(lab.QUERY_SCHEMA), burst_factor=2)
+    return (latency_figures("QMP socket: query-status, one client", status,
+                            [against_raw(status, at_most=1.25)])
+            + latency_figures("QMP socket: query-qmp-schema, one client", schema,
+                              [against_raw(schema, at_most=1.05)]))
+
+
+def of_raw_rate(samples):
+    return Check("{:.0f} % of raw", [100 * ratio for ratio in
+                                     ratios(samples, "rate", VIRTPASSD, RAW)],
+                 at_least=95, above=VIRTPASSD, below=RAW)
+
+
+def qmp_throughput(bench):
+    clients = bench.settings.qmp_clients
+    deep = bench.load(bench.sockets(lab.QUERY_STATUS, depth=IN_FLIGHT))
+    targets = bench.sockets(lab.QUERY_STATUS, depth=IN_FLIGHT)
+    targets[VIRTPASSD] = {**targets[VIRTPASSD], "clients": clients, "depth": 1}
+    many = bench.load(targets, burst_factor=4) # a client has to get dozens of replies
+    spread = [burst["most"] / max(burst["fewest"], 1) for burst in many[VIRTPASSD]]
+    return [Figure(f"QMP socket: one client, {IN_FLIGHT} in flight", RATE,
+                   medians(deep, "rate"), [of_raw_rate(deep)], deep),
+            Figure(f"QMP socket: {clients} clients (raw: one, {IN_FLIGHT} in flight)", RATE,
+                   medians(many, "rate"),
+                   [of_raw_rate(many), Check("most/fewest {:.2f}", spread, at_most=1.2)], many)]
+
+
+def qmp_idle(bench):
+    """Clients that have negotiated and wait for events."""
+    count, daemon = bench.settings.count, bench.real.virtpassd
+    path = bench.real.guests[0].qmp(daemon)
+    before = lab.memory(daemon.pid)
+    monitors = [monitor.Monitor(path) for _ in range(count)]
+    after = lab.memory(daemon.pid)
+    samples = bench.load(bench.sockets(lab.QUERY_STATUS))
+    for item in monitors:
+        item.close()
+    return [per_item(f"QMP socket: memory per idle client, of {count}", before, after, count, 16),
+            Figure(f"QMP socket: query-status beside {count} idle clients: p50", MICROSECONDS,
+                   medians(samples, "p50"), [against_raw(samples, at_most=1.25)], samples)]
+
+
 # --- command lines ----------------------------------------------------------
 
 def altering(bench):
@@ -316,8 +369,6 @@ def sessions(bench, base):
 
 
 def scripted(bench):
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     base, figures = empty(bench)
     return figures + sessions(bench, base)
 
@@ -325,9 +376,11 @@ def scripted(bench):
 def measure(bench, progress):
     """All figures, in the order in which they are shown."""
     figures = []
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     bench.real = lab.RealLab(bench.settings.guests)
     for step in (round_trip, long_reply, many_on_one, many_on_many, forwarded, added, cost,
-                 altering, scripted):
+                 qmp_latency, qmp_throughput, qmp_idle, altering, scripted):
         progress(step.__name__.replace("_", " "))
         figures += step(bench)
     bench.real.stop()
