@@ -3,6 +3,7 @@
 
 import functools
 import json
+import os
 import re
 import unittest
 
@@ -230,6 +231,15 @@ class AddedDevices(Commandlines):
         tree = self.starts("<qemu:extra>-device lsi,id=one -device lsi,id=two</qemu:extra>",
                            devices=self.CONTROLLER)
         self.assertEqual(tree.count("dev: lsi53c895a"), 2)
+
+    def test_before_devices_that_libvirt_writes_last(self):
+        """shmem comes behind <qemu:commandline> and has an address all the same"""
+        tree = self.starts("<qemu:arg>-device</qemu:arg>", "<qemu:arg>lsi</qemu:arg>",
+                           devices=self.CONTROLLER + "<shmem name='virtpass-test'><model "
+                           "type='ivshmem-plain'/><size unit='M'>1</size></shmem>")
+        self.addCleanup(os.unlink, "/dev/shm/virtpass-test")
+        self.assertIn("dev: lsi53c895a", tree)
+        self.assertIn("dev: ivshmem-plain", tree)
 
     def test_as_snippet(self):
         for machine in ("pc", "q35"):
