@@ -23,6 +23,10 @@
 
 #include <string.h>
 
+#define DATE_MAX G_MAXUINT32 /* qcow2 has 32 bits for it */
+#define CLOCK_MAX G_MAXINT32
+#define NSEC_MAX 999999999
+
 struct VpDisks {
     grefcount references;
     GStringChunk *strings;
@@ -115,10 +119,12 @@ why_qcow2_cannot(const VpJsonNode *image)
 }
 
 static const char *
-why_unable(VpDisks *disks, const VpJsonNode *image, const char *format)
+why_unable(VpDisks *disks, const VpJsonNode *image, const char *format, const char *node)
 {
     g_autofree char *text = NULL;
 
+    if (!node || !*node)
+        return "has no node name by which it could be told to";
     if (strcmp(format, "qcow2") == 0)
         return why_qcow2_cannot(image);
     if (strcmp(format, "rbd") == 0)
@@ -127,16 +133,23 @@ why_unable(VpDisks *disks, const VpJsonNode *image, const char *format)
     return keep(disks, text);
 }
 
+/* A number of a date or a clock, in a range in which it can be reckoned with. */
+static gint64
+read_time(const VpJsonNode *node, const char *key, gint64 most)
+{
+    return CLAMP(vp_json_get_int(node, key, 0), 0, most);
+}
+
 static VpImageSnapshot
 read_snapshot(VpDisks *disks, const VpJsonNode *node)
 {
     return (VpImageSnapshot){
         .key = {
             .tag = keep(disks, vp_json_get_string(node, "name")),
-            .date_sec = vp_json_get_int(node, "date-sec", 0),
-            .date_nsec = vp_json_get_int(node, "date-nsec", 0),
-            .clock_sec = vp_json_get_int(node, "vm-clock-sec", 0),
-            .clock_nsec = vp_json_get_int(node, "vm-clock-nsec", 0),
+            .date_sec = read_time(node, "date-sec", DATE_MAX),
+            .date_nsec = read_time(node, "date-nsec", NSEC_MAX),
+            .clock_sec = read_time(node, "vm-clock-sec", CLOCK_MAX),
+            .clock_nsec = read_time(node, "vm-clock-nsec", NSEC_MAX),
         },
         .id = keep(disks, vp_json_get_string(node, "id")),
         .vm_state_size = vp_json_get_int(node, "vm-state-size", 0),
@@ -170,7 +183,7 @@ read_disk(VpDisks *disks, const VpJsonNode *block, const VpJsonNode *inserted)
         .node = keep(disks, node),
         .file = keep(disks, vp_json_get_string(image, "filename")),
         .format = format,
-        .unable = why_unable(disks, image, format),
+        .unable = why_unable(disks, image, format, node),
         .read_only = vp_json_get_bool(inserted, "ro"),
         .firmware = qdev && strstr(qdev, "flash") && g_str_has_prefix(qdev, "/machine/"),
         .takes_state = strcmp(format, "qcow2") == 0,

@@ -15,11 +15,31 @@
 
 #include "added/job.h"
 
+#include "added/rows.h"
 #include "json/members.h"
 
 #include <string.h>
 
 /* --- progress ------------------------------------------------------------- */
+
+static const VpField event_data[] = {
+    { "command", "str", false, "savevm, loadvm or delvm." },
+    { "name", "str", true, "Name of the snapshot; absent while it has none." },
+    { "phase", "str", false, "checking, saving, loading, deleting or verifying." },
+    { "elapsed", "int", false, "Milliseconds since the command began." },
+    { "job", "str", true, "Id of QEMU's job, while there is one." },
+    { "bytes", "int", true, "What QEMU's process has written since the phase began (read, while it "
+      "loads), if that can be known." },
+    { "total", "int", true, "Bytes of the guest's memory: what it will be at most." },
+    { NULL, NULL, false, NULL },
+};
+
+const VpEventRow vp_event_job_progress = {
+    .name = "VIRTPASS_JOB_PROGRESS",
+    .text = "Sent at each step of a savevm, loadvm or delvm, and twice a second while it lasts. "
+            "While QEMU saves or loads it answers nothing itself.",
+    .data = event_data,
+};
 
 /* How much the process has read or written since its start; -1: not known. */
 static gint64
@@ -52,7 +72,8 @@ emit(const VpJob *job)
 
     vp_json_begin_object(&writer, NULL);
     vp_json_add_string(&writer, "command", job->command);
-    vp_json_add_string(&writer, "name", job->name);
+    if (job->name)
+        vp_json_add_string(&writer, "name", job->name);
     vp_json_add_string(&writer, "phase", job->phase);
     vp_json_add_int(&writer, "elapsed", elapsed_ms(job));
     if (job->id)
@@ -63,7 +84,7 @@ emit(const VpJob *job)
         vp_json_add_int(&writer, "total", job->total);
     vp_json_end(&writer);
     text = vp_json_writer_steal(&writer);
-    vp_call_emit(job->call, "VIRTPASS_JOB_PROGRESS", text);
+    vp_call_emit(job->call, vp_event_job_progress.name, text);
 }
 
 void
@@ -77,13 +98,14 @@ vp_job_set_phase(VpJob *job, const char *phase)
 static void
 give_up(const VpJob *job)
 {
+    g_autofree char *what = job->name ? g_strdup_printf("%s of '%s'", job->command, job->name)
+                                      : g_strdup(job->command);
     g_autofree char *where = job->id ? g_strdup_printf(
         "QEMU's job '%s' cannot be interrupted and goes on, with the guest stopped; query-jobs "
         "shows when it has ended", job->id) : g_strdup("there is no answer");
 
-    vp_call_fail(job->call, "GenericError",
-                 "%s of '%s' has not ended within %u seconds (%s): %s, and then query-snapshots "
-                 "what there is", job->command, job->name, job->timeout, job->phase, where);
+    vp_call_fail(job->call, "GenericError", "%s has not ended within %u seconds (%s): %s, and "
+                 "query-snapshots what there is then", what, job->timeout, job->phase, where);
 }
 
 static gboolean

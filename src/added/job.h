@@ -21,14 +21,8 @@ typedef void (*VpJobFunc)(VpCall *call, const char *error, gpointer data);
  * What one call does to snapshots, step by step, for people to watch. All fields are job.c's, but
  * for what is said.
  *
- * Emits VIRTPASS_JOB_PROGRESS at each step, and every VP_JOB_TICK_MS while it lasts, with
- *     command    "savevm", "loadvm" or "delvm"
- *     name       of the snapshot
- *     phase      "checking", "saving", "loading", "deleting", "verifying"
- *     elapsed    milliseconds since the command began
- *     job        id of QEMU's job; absent while there is none
- *     bytes      that QEMU has written (read, for a load) in this step; absent if not known
- *     total      bytes that it will be at most: the guest's memory; absent if not known
+ * Emits VIRTPASS_JOB_PROGRESS (vp_event_job_progress) at each step, and every VP_JOB_TICK_MS while
+ * it lasts.
  * QEMU itself tells nothing: its monitors do not answer while it saves or loads.
  */
 typedef struct VpJob {

@@ -31,6 +31,10 @@
 #define VERSION 1
 #define NS_PER_SEC G_GINT64_CONSTANT(1000000000)
 
+/* Nothing here can be more, see disks.c: differences of differences do not overflow. */
+#define DATE_MAX_NS ((G_MAXUINT32 + G_GINT64_CONSTANT(1)) * NS_PER_SEC)
+#define CLOCK_MAX_NS ((G_MAXINT32 + G_GINT64_CONSTANT(1)) * NS_PER_SEC)
+
 /* How far date and clock may be apart although the guest ran all the time: what QEMU does between
  * reading the two, and a date that is being adjusted by up to 0.1 %. */
 #define SLACK_NS (NS_PER_SEC / 10)
@@ -120,7 +124,7 @@ parse_entries(VpLineage *lineage, const VpJsonNode *list)
         if (!uuid || !clock)
             return false;
         add(lineage, uuid, valid_uuid(vp_json_string(vp_json_at(item, 1))),
-            g_ascii_strtoll(clock, NULL, 10));
+            CLAMP(g_ascii_strtoll(clock, NULL, 10), 0, CLOCK_MAX_NS));
     }
     return vp_json_is(list, VP_JSON_NODE_ARRAY);
 }
@@ -142,8 +146,8 @@ vp_lineage_parse(const char *text)
         return lineage;
     }
     lineage->current = g_strdup(valid_uuid(vp_json_get_string(root, "current")));
-    lineage->since_ns = vp_json_get_int(root, "since", 0);
-    lineage->clock_ns = vp_json_get_int(root, "clock", 0);
+    lineage->since_ns = CLAMP(vp_json_get_int(root, "since", 0), 0, DATE_MAX_NS);
+    lineage->clock_ns = CLAMP(vp_json_get_int(root, "clock", 0), 0, CLOCK_MAX_NS);
     lineage->seen = g_strdup(vp_json_get_string(root, "seen") ?: "");
     return lineage;
 }

@@ -44,6 +44,13 @@ append_row(GString *out, const VpCommandRow *row)
                                             : "Returns an object:", row->result);
 }
 
+static void
+append_event(GString *out, const VpEventRow *event)
+{
+    g_string_append_printf(out, "\n## Event %s\n\n%s\n", event->name, event->text);
+    append_fields(out, "Data:", event->data);
+}
+
 static int
 compare(const char *path, const char *expected)
 {
@@ -65,6 +72,8 @@ main(int argc, char **argv)
 
     for (const VpCommandRow *const *row = vp_registry_rows(); *row; row++)
         append_row(out, *row);
+    for (const VpEventRow *const *event = vp_registry_events(); *event; event++)
+        append_event(out, *event);
     if (argc > 1)
         return compare(argv[1], out->str);
     fputs(out->str, stdout);

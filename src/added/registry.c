@@ -21,6 +21,11 @@ static const VpCommandRow *const rows[] = {
     NULL,
 };
 
+static const VpEventRow *const events[] = {
+    &vp_event_job_progress,
+    NULL,
+};
+
 static GHashTable *
 make_table(void)
 {
@@ -45,4 +50,10 @@ const VpCommandRow *const *
 vp_registry_rows(void)
 {
     return rows;
+}
+
+const VpEventRow *const *
+vp_registry_events(void)
+{
+    return events;
 }

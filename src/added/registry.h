@@ -27,3 +27,12 @@ typedef struct VpCommandRow {
 const VpCommandRow *vp_registry_find(const char *name);
 /* All, for query-commands, query-qmp-schema and the documentation's test. */
 const VpCommandRow *const *vp_registry_rows(void); /* NULL-terminated */
+
+/* An event of ours. */
+typedef struct VpEventRow {
+    const char *name;
+    const char *text;
+    const VpField *data;          /* members of its data; ends with a row of NULLs */
+} VpEventRow;
+
+const VpEventRow *const *vp_registry_events(void); /* NULL-terminated */

@@ -12,3 +12,5 @@ extern const VpCommandRow vp_row_query_qtree;   /* machine.c */
 extern const VpCommandRow vp_row_query_snapshots;
 extern const VpCommandRow vp_row_query_usernet; /* usernet.c */
 extern const VpCommandRow vp_row_savevm;
+
+extern const VpEventRow vp_event_job_progress;  /* job.c */
