@@ -73,18 +73,17 @@ skip_setting(const char *text)
 }
 
 static bool
-check_settings(const VpXmlIndex *index, const VpXmlNode *node, const char *text, bool list,
-               GError **error)
+check_settings(const VpXmlIndex *index, const VpXmlNode *node, const char *text, GError **error)
 {
     const char *rest = text;
 
     do
         rest = skip_setting(rest);
-    while (list && rest && *rest);
+    while (rest && *rest);
     if (rest)
         return true;
-    return vp_xml_refuse(error, index, node, "'%s' sets nothing, expected KEY=VALUE%s", text,
-                         list ? "[,KEY=VALUE...]" : "");
+    return vp_xml_refuse(error, index, node, "'%s' sets nothing, expected "
+                         "KEY=VALUE[,KEY=VALUE...]", text);
 }
 
 /* The value of key='', which may be missing. */
@@ -151,8 +150,7 @@ read_modify(const VpXmlIndex *index, const VpXmlNode *node, VpAlter *alter, GErr
     return vp_xml_check_attributes(index, node, known, "at most type='...'", error) &&
            read_type(index, node, &action->type, error) &&
            vp_xml_check_some_text(index, node, "KEY=VALUE[,KEY=VALUE...]", &action->text, error) &&
-           /* a list or object has commas of its own */
-           check_settings(index, node, action->text, action->type != VP_TYPE_OTHER, error);
+           check_settings(index, node, action->text, error);
 }
 
 static bool
