@@ -10,7 +10,7 @@ import unittest
 
 import libvirt
 
-from harness import guest, limits, virtpassd
+from harness import guest, limits, proctree, virtpassd
 from harness.compare import Comparison, Side, remove_objects
 from harness.libvirtd import Libvirtd
 
@@ -106,6 +106,23 @@ class Migration(Comparison):
         side.start("g")
         side.virsh("migrate", "g", other.uri, "--live", "--p2p", "--tunnelled")
         self.note_state(side, other)
+
+    def case_altered(self, side):
+        """An altered command line is altered at the destination too, live and stored"""
+        side.note("nothing to compare", "libvirt has nothing of the kind")
+        if not side.through:
+            return
+        other = self.destination(side)
+        side.start("g", after="<qemu:commandline><qemu:alter option='msg'><qemu:modify>"
+                              "timestamp=off</qemu:modify></qemu:alter></qemu:commandline>\n")
+        for options in ([], ["--p2p"]):
+            self.migrate(side, other, "--live", "--persistent", "--undefinesource", *options)
+            pid = self.second_libvirtd.qemu_pid("g")
+            assert " -msg timestamp=off" in proctree.command_line(pid)
+            for text in (other.virsh("dumpxml", "g"), other.virsh("dumpxml", "--inactive", "g")):
+                assert "qemu:alter" in text and "irtpass" not in text, text
+            other.virsh("migrate", "g", side.uri, "--migrateuri", OVER, "--live", "--persistent",
+                        "--undefinesource")
 
     def case_offline(self, side):
         other = self.destination(side)

@@ -398,10 +398,17 @@ class OrdinaryUser(unittest.TestCase):
         self.addCleanup(os.unlink, os.path.join(leaks.root(), "u.log"))
         self.addCleanup(process.kill)
         self.sock = self.dir + "/r/virtpassd/virtpassd-sock"
-        limits.poll_until(lambda: os.path.exists(self.sock) or not process.running,
-                          "the socket is there")
+        limits.poll_until(lambda: self.listens() or not process.running, "the socket is there")
         self.assertTrue(process.running, process.log_text())
         return process
+
+    def listens(self):
+        """Between bind() and listen() there is a socket already that refuses."""
+        try:
+            rpc.dial(self.sock).close()
+        except OSError:
+            return False
+        return True
 
     def test_default_places(self):
         """In front of the user's libvirtd, below XDG_RUNTIME_DIR"""
