@@ -26,6 +26,7 @@ extern const VpCommand vp_command_alter;
 extern const VpCommand vp_command_argv;
 extern const VpCommand vp_command_capture;
 extern const VpCommand vp_command_delvm;
+extern const VpCommand vp_command_devices;
 extern const VpCommand vp_command_loadvm;
 extern const VpCommand vp_command_netdevs;
 extern const VpCommand vp_command_ping;

@@ -23,6 +23,7 @@ static const VpCommand *const commands[] = {
     &vp_command_argv,
     &vp_command_capture,
     &vp_command_delvm,
+    &vp_command_devices,
     &vp_command_loadvm,
     &vp_command_netdevs,
     &vp_command_ping,

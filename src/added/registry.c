@@ -12,6 +12,7 @@
 static const VpCommandRow *const rows[] = {
     &vp_row_delvm,
     &vp_row_loadvm,
+    &vp_row_query_available_devices,
     &vp_row_query_mtree,
     &vp_row_query_netdev,
     &vp_row_query_qtree,

@@ -6,6 +6,7 @@
 /* The rows of the handler files. */
 extern const VpCommandRow vp_row_delvm;
 extern const VpCommandRow vp_row_loadvm;
+extern const VpCommandRow vp_row_query_available_devices; /* devices.c */
 extern const VpCommandRow vp_row_query_mtree;   /* machine.c */
 extern const VpCommandRow vp_row_query_netdev;  /* netdev.c */
 extern const VpCommandRow vp_row_query_qtree;   /* machine.c */

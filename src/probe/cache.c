@@ -68,15 +68,15 @@ add_multiarch(GString *stamp, const char *prefix)
 char *
 vp_probe_stamp(const char *emulator)
 {
-    char *resolved = realpath(emulator, NULL);
-    g_autofree char *path = g_strdup(resolved);
+    char *resolved = realpath(emulator, NULL); /* none for what is deleted, under /proc */
+    g_autofree char *path = g_strdup(resolved ?: emulator);
     g_autofree char *bin = NULL;
     g_autofree char *prefix = NULL;
     g_autoptr(GString) stamp = NULL;
     struct stat status;
 
     free(resolved);
-    if (!path || stat(path, &status) < 0)
+    if (stat(path, &status) < 0)
         return NULL;
     bin = g_path_get_dirname(path);
     prefix = g_path_get_dirname(bin);
@@ -94,6 +94,13 @@ vp_probe_stamp(const char *emulator)
 }
 
 /* --- files ------------------------------------------------------------------ */
+
+/* Whether the emulator's name will mean the same tomorrow. */
+static bool
+is_lasting(const char *emulator)
+{
+    return !g_str_has_prefix(emulator, "/proc/");
+}
 
 static char *
 file_name(const char *dir, const char *emulator)
@@ -189,7 +196,7 @@ GVariant *
 vp_probe_cache_load(const char *dir, const char *emulator, const char *stamp)
 {
     g_autofree char *path = file_name(dir, emulator);
-    g_autoptr(GBytes) bytes = read_file(path);
+    g_autoptr(GBytes) bytes = is_lasting(emulator) ? read_file(path) : NULL;
     g_autoptr(GVariant) file = NULL;
 
     if (!bytes)
@@ -235,6 +242,8 @@ vp_probe_cache_store(const char *dir, const char *emulator, const char *stamp, c
     g_autoptr(GVariant) file = NULL;
     g_autoptr(GError) error = NULL;
 
+    if (!is_lasting(emulator))
+        return;
     file = g_variant_ref_sink(g_variant_new("(usssss@" VP_FACTS_TYPE ")", FORMAT, emulator, stamp,
                                             program_stamp ? program : "", program_stamp ?: "", sum,
                                             facts));

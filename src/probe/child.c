@@ -11,6 +11,9 @@
  * environment of three variables, no descriptors but /dev/null, the monitor and stderr, and cannot
  * gain rights by executing something.
  *
+ * A guest's binary that was replaced since is there below /proc only, where "nobody" may not look.
+ * So it is opened before the rights go, and executed by that descriptor if its name does not do.
+ *
  * A failure before exec shows like one of QEMU's: a line on stderr, and the end of the monitor. So
  * nobody waits for exec to happen.
  */
@@ -109,9 +112,23 @@ place_descriptors(const Start *start)
            dup2(null, 0) >= 0 && dup2(null, 1) >= 0 && dup2(monitor_fd, MONITOR_FD) >= 0;
 }
 
+/* By name where that is possible: a script wants to know its own. Returns if neither is. */
+static void
+execute(const Start *start, int emulator_fd)
+{
+    int errnum = 0;
+
+    execve(start->emulator, start->argv, environment);
+    errnum = errno;
+    if (errnum == EACCES && emulator_fd >= 0)
+        execveat(emulator_fd, "", start->argv, environment, AT_EMPTY_PATH);
+    errno = errnum;
+}
+
 G_NORETURN static void
 run_child(const Start *start)
 {
+    int emulator_fd = open(start->emulator, O_PATH | O_CLOEXEC);
     struct rlimit no_core = { 0 };
     sigset_t none;
 
@@ -119,10 +136,11 @@ run_child(const Start *start)
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
     setrlimit(RLIMIT_CORE, &no_core);
+    emulator_fd = fcntl(emulator_fd, F_DUPFD_CLOEXEC, HIGH_FD);
     if (place_descriptors(start) && chdir("/") == 0 && drop_rights(start) &&
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
-        close_range(MONITOR_FD + 1, ~0u, 0) == 0)
-        execve(start->emulator, start->argv, environment);
+        close_range(MONITOR_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+        execute(start, emulator_fd);
     dprintf(2, "cannot execute it as user %d: %s\n", (int)geteuid(), strerror(errno));
     _exit(127);
 }

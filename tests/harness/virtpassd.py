@@ -123,9 +123,10 @@ class Virtpassd:
     def start(self, argv=None, **popen):
         notify = NotifySocket(self.path("notify"))
         try:
-            environment = base_environment(HOME=self.dir, XDG_RUNTIME_DIR=self.dir,
-                                           XDG_CACHE_HOME=os.path.join(lasting_directory(), "k"),
-                                           NOTIFY_SOCKET=notify.path, **self.environment)
+            variables = {"HOME": self.dir, "XDG_RUNTIME_DIR": self.dir,
+                         "XDG_CACHE_HOME": os.path.join(lasting_directory(), "k"),
+                         "NOTIFY_SOCKET": notify.path, **self.environment}
+            environment = base_environment(**variables)
             self.process = Process(argv or self.argv(), self.path("virtpassd.log"), env=environment,
                                    shared=self.shared, **popen)
             limits.poll_until(lambda: self._ready(notify), "virtpassd says READY=1")
