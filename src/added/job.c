@@ -164,9 +164,7 @@ on_jobs(VpCall *call, const VpJsonNode *reply, gpointer data)
         job->asking = false;
         return;
     }
-    job->error = g_strdup(found ? vp_json_get_string(found, "error")
-                                : "somebody else has dismissed the job, so that its outcome is "
-                                  "not known");
+    job->error = g_strdup(found ? vp_json_get_string(found, "error") : VP_JOB_UNKNOWN);
     dismiss(call, job->id, on_dismissed, job);
 }
 

@@ -14,6 +14,9 @@
 /* Begins the id of every job of ours. */
 #define VP_JOB_PREFIX "virtpass-"
 
+/* The error of a job of which nobody will ever know how it ended. */
+#define VP_JOB_UNKNOWN "somebody else has dismissed the job, so that its outcome is not known"
+
 /* How a job of QEMU's ended. @error: why it failed, NULL: it did not. */
 typedef void (*VpJobFunc)(VpCall *call, const char *error, gpointer data);
 

@@ -103,13 +103,25 @@ report_half_loaded(VpVmState *state)
 }
 
 static void
+report_unknown(VpVmState *state)
+{
+    if (state->lineage)
+        vp_lineage_lost(state->lineage);
+    vp_vmstate_fail(state, g_strdup_printf(
+        "whether the snapshot '%s' was loaded is not known: %s; the guest %s (%s). If it does not "
+        "run it must not be continued, for the disks may have been put back", state->name,
+        state->error, state->runs ? "runs" : "does not run", state->status));
+}
+
+static void
 judge(VpVmState *state)
 {
-    g_autoptr(VpSnapshots) snapshots = NULL;
     const VpSnapshot *loaded = vp_snapshots_find(state->snapshots, state->name);
     g_autofree char *epoch = state->job.stopped_after ? g_strdup("") : vp_call_epoch(state->call);
 
-    if (state->error && !is_harmless(state->error)) {
+    if (g_strcmp0(state->error, VP_JOB_UNKNOWN) == 0) {
+        report_unknown(state);
+    } else if (state->error && !is_harmless(state->error)) {
         report_half_loaded(state);
     } else if (state->error && state->ran && g_strcmp0(state->status, "restore-vm") == 0) {
         vp_vmstate_resume(state, report_nothing_loaded);

@@ -146,6 +146,11 @@ finish(VpVmState *state)
 {
     const VpSnapshotKey *saved = find_saved(state, state->name);
 
+    if (!saved) {
+        vp_vmstate_fail(state, g_strdup_printf("the snapshot '%s' was saved, but somebody else has "
+                                               "deleted it since", state->name));
+        return;
+    }
     if (state->spare && state->failures->len == 0)
         g_clear_pointer(&state->spare, g_free);
     remember(state, saved);

@@ -358,12 +358,16 @@ vp_vmstate_return_snapshot(VpVmState *state, const VpSnapshotKey *key)
     g_autoptr(VpSnapshots) snapshots = vp_snapshots_new(state->after);
     g_auto(VpJsonWriter) writer = vp_json_writer();
     char uuid[VP_UUID_SIZE] = "";
+    const VpSnapshot *found = NULL;
 
     vp_snapshot_uuid(key, uuid);
     if (state->lineage)
         vp_lineage_fill(state->lineage, snapshots);
+    found = vp_snapshots_find_uuid(snapshots, uuid);
+    if (!found) /* somebody was fast: it is gone again */
+        found = vp_snapshots_find_uuid(state->snapshots, uuid);
     vp_json_begin_object(&writer, NULL);
-    vp_snapshot_write(vp_snapshots_find_uuid(snapshots, uuid), &writer, "snapshot");
+    vp_snapshot_write(found, &writer, "snapshot");
     vp_json_add_bool(&writer, "running", state->runs);
     if (state->spare)
         vp_json_add_string(&writer, "left", state->spare);

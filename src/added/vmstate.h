@@ -87,7 +87,8 @@ char *vp_vmstate_failures(const VpVmState *state);
 char *vp_vmstate_describe(const VpVmState *state);
 
 /* Keeps the lineage, then returns {"snapshot": what query-snapshots says of the one with @key,
- * "running": whether the guest runs}, and "left" if there is a spare still. */
+ * "running": whether the guest runs}, and "left" if there is a spare still. One with that key was
+ * there before the command or is there now. */
 void vp_vmstate_return_snapshot(VpVmState *state, const VpSnapshotKey *key);
 
 /* Keeps the lineage, then returns @result, which it takes. */

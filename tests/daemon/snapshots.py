@@ -265,7 +265,7 @@ class Tool(SnapshotCase):
         self.prints("Snapshot 'a' loaded, the guest runs\n", "loadvm", "g", "a")
         self.prints("Snapshot 'c' saved, the guest runs\n", "savevm", "g", "c")
         self.prints("Snapshot 'b' saved, the guest runs\n", "savevm", "--overwrite", "g", "b")
-        self.human("savevm x")
+        self.ask("savevm", name="x")
         self.human("loadvm a")
         self.human("savevm y")
         node = self.nodes()["virtio-disk0"]
