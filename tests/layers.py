@@ -30,7 +30,7 @@ MAY_INCLUDE = {
     "src/client": ["base", "json"],
     "src/qemu_passthrough": ["base", "remote", "json", "plan", "rpc", "qmp", "xml", "argv", "probe",
                              "added", "qmp_server"],
-    "tools": ["base", "json", "plan", "xml", "argv", "probe", "client"],
+    "tools": ["base", "json", "plan", "xml", "argv", "probe", "qmp_server", "client"],
 }
 
 # Libraries that are known to one or few layers only: the first word of an <include>.
