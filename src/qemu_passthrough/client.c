@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "qemu_passthrough/access.h"
+#include "qemu_passthrough/carried.h"
 #include "qemu_passthrough/facts.h"
 #include "qemu_passthrough/intercept.h"
 #include "qemu_passthrough/monitor.h"
@@ -288,6 +289,7 @@ vp_client_free(VpClient *client)
     vp_monitor_forget_client(client);
     vp_own_calls_forget_client(client);
     vp_facts_free(client->facts);
+    vp_carried_free(client->carried);
     vp_events_forget_client(client);
     vp_access_forget(client);
     vp_calls_free(client->calls);

@@ -7,6 +7,7 @@
 #include "qemu_passthrough/upstream.h"
 
 typedef struct VpClient VpClient;
+typedef struct VpCarried VpCarried;
 typedef struct VpFacts VpFacts;
 typedef struct VpQmpSockets VpQmpSockets;
 

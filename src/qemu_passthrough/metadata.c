@@ -47,7 +47,7 @@ transfer_new(VpUpstream *upstream, const VpDomain *domain, const char *key, VpAd
     memcpy(transfer->wire.uuid, domain->uuid, sizeof(domain->uuid));
     transfer->wire.id = domain->id;
     transfer->key = g_strdup(PREFIX);
-    transfer->uri = g_strdup_printf("http://virtpass.org/schemas/domain/%s/1.0", key);
+    transfer->uri = g_strdup_printf("http://virtpass.org/schemas/state/%s/1.0", key);
     transfer->func = func;
     transfer->data = data;
     return transfer;

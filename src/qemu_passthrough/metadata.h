@@ -8,10 +8,10 @@
  * Texts that last for a domain, each in an element of its own in the domain's <metadata>, in the
  * running definition and in the one of the next start:
  *
- *     <virtpass:KEY xmlns:virtpass='http://virtpass.org/schemas/domain/KEY/1.0'>JSON</virtpass:KEY>
+ *     <virtpass:KEY xmlns:virtpass='http://virtpass.org/schemas/state/KEY/1.0'>JSON</virtpass:KEY>
  *
- * Everybody sees it there, readers through virtpassd too, as they see what other programs keep in
- * <metadata>: so it is still there when a definition was dumped, edited and defined again.
+ * Readers through virtpassd do not see them (src/xml/state.c); a domain that is defined anew keeps
+ * them all the same (carried.c).
  *
  * @upstream: our connection, NULL when there is none any more. @key: [a-z]+. @func is called once,
  * not before these return. Of the domain only name and uuid are used, before they return.

@@ -8,11 +8,15 @@
  * until that has been found out (facts.c), and with it what the client sends after it; then it
  * comes again.
  *
+ * A definition that replaces another one gets from it what virtpassd keeps there (carried.c), for
+ * which libvirtd is asked in the same way.
+ *
  * A call whose document we must refuse is answered here and never reaches libvirtd. A
  * payload that does not fit its layout goes on as it is: whoever decodes it says what
  * is wrong with it.
  */
 
+#include "qemu_passthrough/carried.h"
 #include "qemu_passthrough/definition.h"
 #include "qemu_passthrough/facts.h"
 #include "qemu_passthrough/intercept.h"
@@ -24,15 +28,26 @@ typedef struct Translation {
     VpXmlRules rules;
     VpDaemon *daemon;
     bool defines;     /* what is translated becomes a definition */
+    const VpCarried *carried; /* what it gets from the one before; NULL: nothing */
 } Translation;
 
 static bool
 translate(const char *xml, char **ret_xml, gpointer data, GError **error)
 {
     const Translation *translation = data;
+    g_autofree char *with = NULL;
 
     if (!vp_xml_translate(&translation->rules, xml, ret_xml, error))
         return false;
+    if (translation->carried &&
+        !vp_carried_put(translation->carried, *ret_xml ?: xml, &with, error)) {
+        g_clear_pointer(ret_xml, g_free);
+        return false;
+    }
+    if (with) {
+        g_free(*ret_xml);
+        *ret_xml = g_steal_pointer(&with);
+    }
     if (translation->defines)
         vp_definition_check(translation->daemon, *ret_xml ?: xml);
     return true;
@@ -101,6 +116,40 @@ must_wait(VpClient *client, const VpFrame *frame, const VpIntercept *row, const 
     return client->facts != NULL;
 }
 
+static bool
+defines(const VpIntercept *row)
+{
+    return row->procedure == VP_REMOTE_DOMAIN_DEFINE_XML ||
+           row->procedure == VP_REMOTE_DOMAIN_DEFINE_XML_FLAGS;
+}
+
+static bool
+collect_uuid(const char *xml, char **ret_xml G_GNUC_UNUSED, gpointer data,
+             GError **error G_GNUC_UNUSED)
+{
+    char **uuid = data;
+
+    if (!*uuid)
+        *uuid = vp_xml_read_uuid(xml);
+    return true;
+}
+
+/* Must the call wait until it is known what the definition before it keeps? */
+static bool
+must_carry(VpClient *client, const VpFrame *frame, const VpIntercept *row)
+{
+    g_autofree char *uuid = NULL;
+    g_autoptr(GByteArray) payload = NULL;
+
+    if (client->carried || !defines(row))
+        return client->carried && !vp_carried_done(client->carried);
+    vp_walk_xml(row->call_layout, frame->payload, frame->payload_size, collect_uuid, &uuid,
+                &payload, NULL);
+    if (uuid)
+        client->carried = vp_carried_ask(client, uuid);
+    return client->carried != NULL;
+}
+
 /* The rules for a call's documents. */
 static VpXmlRules
 rules_for(const VpClient *client, const VpIntercept *row)
@@ -117,8 +166,8 @@ translate_call(VpClient *client, const VpFrame *frame, const VpIntercept *row)
     Translation translation = {
         .rules = rules_for(client, row),
         .daemon = client->daemon,
-        .defines = row->procedure == VP_REMOTE_DOMAIN_DEFINE_XML ||
-                   row->procedure == VP_REMOTE_DOMAIN_DEFINE_XML_FLAGS,
+        .defines = defines(row),
+        .carried = client->carried,
     };
     g_autoptr(GByteArray) payload = NULL;
     g_autoptr(GError) error = NULL;
@@ -144,10 +193,11 @@ vp_xml_call(VpClient *client, const VpFrame *frame, const VpIntercept *row)
     VpXmlRules rules = rules_for(client, row);
     VpIntercepted verdict = VP_HOLD;
 
-    if (must_wait(client, frame, row, &rules))
+    if (must_wait(client, frame, row, &rules) || must_carry(client, frame, row))
         return VP_HOLD;
     verdict = translate_call(client, frame, row);
     g_clear_pointer(&client->facts, vp_facts_free);
+    g_clear_pointer(&client->carried, vp_carried_free);
     return verdict;
 }
 

@@ -152,3 +152,20 @@ bool vp_xml_validate(const char *xml, GError **error);
  * the definition, which may be a copy of another domain's: ask QEMU who it is.
  */
 bool vp_xml_read_session(const char *xml, VpXmlSession *ret_session, GError **error);
+
+/*
+ * What virtpassd keeps with a domain: elements in <metadata>, in namespaces of their own below
+ * "http://virtpass.org/schemas/state/". restore() takes them out.
+ */
+typedef struct VpXmlState VpXmlState;
+
+/* Those of a document in upstream form: of VpXmlState, owned by the array; maybe none. */
+GPtrArray *vp_xml_state_read(const char *xml);
+
+/* Puts those into an upstream-form document that has none in the same namespace. Result as for
+ * vp_xml_translate(). */
+bool vp_xml_state_put(const char *xml, const GPtrArray *states, char **ret_xml, GError **error);
+
+/* The <uuid> of the first domain of a document, as it is written; g_free(). NULL: it has none, or
+ * is none that we would translate. */
+char *vp_xml_read_uuid(const char *xml);

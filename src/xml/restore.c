@@ -16,6 +16,7 @@
 #include "xml/kept.h"
 #include "xml/made.h"
 #include "xml/passthrough.h"
+#include "xml/state.h"
 
 #include <string.h>
 
@@ -37,16 +38,30 @@ take_passthrough_out(const VpXmlDomain *domain, VpXmlEdits *edits)
     return qemu_uses;
 }
 
+/* Whether take_passthrough_out() had to do with it. */
+static bool
+is_taken_out(const VpXmlDomain *domain, const VpXmlNode *metadata)
+{
+    for (guint i = 0; i < domain->passthrough->len; i++) {
+        if (((const VpXmlNode *)domain->passthrough->pdata[i])->parent == metadata)
+            return domain->made != VP_XML_MADE_CHANGED;
+    }
+    return false;
+}
+
 static bool
 restore_domain(const VpXmlDomain *domain, gconstpointer data G_GNUC_UNUSED, VpXmlEdits *edits,
                GError **error G_GNUC_UNUSED)
 {
     guint qemu_uses = domain->node->qemu_uses;
+    bool has_state = vp_xml_state_mark(domain);
 
     if (domain->made != VP_XML_MADE_CHANGED) {
         qemu_uses += vp_xml_kept_put_back(domain, edits);
         qemu_uses -= take_passthrough_out(domain, edits);
     }
+    if (has_state && !is_taken_out(domain, domain->metadata))
+        vp_xml_container_take_out(edits, domain->metadata, domain->ours);
     if (domain->made == VP_XML_MADE_INTACT && vp_xml_made_emulator(domain))
         vp_xml_emulator_put_back(domain, vp_xml_made_emulator(domain), domain->kept_emulator,
                                  edits);

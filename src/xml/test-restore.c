@@ -304,6 +304,73 @@ test_read_session_errors(void)
     }
 }
 
+#define STATE                                                                                      \
+    "    <virtpass:snapshots xmlns:virtpass=\"http://virtpass.org/schemas/state/snapshots/1.0\">"  \
+    "{\"a\": 1}</virtpass:snapshots>\n"
+#define FOREIGN "    <x:y xmlns:x=\"urn:x\"/>\n"
+
+/* What we keep with a domain is not the reader's. */
+static void
+test_state_hidden(void)
+{
+    static const Pair pairs[] = {
+        { LIBVIRT_OPEN("kvm", "") "  <metadata>\n" STATE "  </metadata>\n" DEVICES CLOSE,
+          LIBVIRT_OPEN("kvm", "") DEVICES CLOSE },
+        { LIBVIRT_OPEN("kvm", "") "  <metadata>\n" STATE FOREIGN "  </metadata>\n" CLOSE,
+          LIBVIRT_OPEN("kvm", "") "  <metadata>\n" FOREIGN "  </metadata>\n" CLOSE },
+        { LIBVIRT_OPEN("kvm", "") "  <metadata>\n"
+          LIBVIRT_PASSTHROUGH(" xmlns:qemu=\"" VP_XML_QEMU_NS "\"", SHARED) STATE "  </metadata>\n"
+          CLOSE,
+          LIBVIRT_OPEN("kvm", LIBVIRT_QEMU) "  " SHARED "\n" CLOSE },
+    };
+
+    assert_restored(pairs, G_N_ELEMENTS(pairs));
+}
+
+/* It goes from one definition into the next, once. */
+static void
+test_state_carried(void)
+{
+    static const char from[] =
+        LIBVIRT_OPEN("kvm", "") "  <metadata>\n" FOREIGN STATE "  </metadata>\n" CLOSE;
+    static const char *const documents[] = {
+        LIBVIRT_OPEN("kvm", "") DEVICES CLOSE,
+        LIBVIRT_OPEN("kvm", "") "  <metadata/>\n" DEVICES CLOSE,
+        LIBVIRT_OPEN("kvm", "") "  <metadata>\n" FOREIGN "  </metadata>\n" CLOSE,
+    };
+    g_autoptr(GPtrArray) states = vp_xml_state_read(from);
+    g_autoptr(GPtrArray) none = vp_xml_state_read(documents[2]);
+    g_autofree char *same = NULL;
+
+    g_assert_cmpuint(states->len, ==, 1);
+    g_assert_cmpuint(none->len, ==, 0);
+    g_assert_true(vp_xml_state_put(from, states, &same, NULL));
+    g_assert_null(same);
+    for (guint i = 0; i < G_N_ELEMENTS(documents); i++) {
+        g_autofree char *with = NULL;
+        g_autoptr(GPtrArray) again = NULL;
+
+        g_assert_true(vp_xml_state_put(documents[i], none, &with, NULL));
+        g_assert_null(with);
+        g_assert_true(vp_xml_state_put(documents[i], states, &with, NULL));
+        again = vp_xml_state_read(with);
+        g_assert_cmpuint(again->len, ==, 1);
+        g_assert_nonnull(strstr(with, "<virtpass:snapshots xmlns:virtpass="));
+        g_assert_cmpint(strstr(with, "<x:y") != NULL, ==, i == 2);
+    }
+}
+
+static void
+test_uuid(void)
+{
+    static const char *const without[] = { "", "<domain type='kvm'/>", "<domain type='xen'/>" };
+    g_autofree char *uuid = vp_xml_read_uuid(LIBVIRT_OPEN("kvm", "") CLOSE);
+
+    g_assert_cmpstr(uuid, ==, UUID);
+    for (guint i = 0; i < G_N_ELEMENTS(without); i++)
+        g_assert_null(vp_xml_read_uuid(without[i]));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -316,5 +383,8 @@ main(int argc, char **argv)
     g_test_add_func("/xml/restore/doctype", test_doctype);
     g_test_add_func("/xml/read-session/cases", test_read_session);
     g_test_add_func("/xml/read-session/errors", test_read_session_errors);
+    g_test_add_func("/xml/restore/state-hidden", test_state_hidden);
+    g_test_add_func("/xml/restore/state-carried", test_state_carried);
+    g_test_add_func("/xml/restore/uuid", test_uuid);
     return g_test_run();
 }

@@ -221,7 +221,7 @@ class WithQemu(RealGuests):
         self.query("query-netdev")
 
     def test_what_lasts_survives_edits(self):
-        """Through virtpassd and around it: it is in <metadata>, where everybody leaves it"""
+        """Through virtpassd, where nobody sees it, and around it: it is in <metadata>"""
         path = self.virtpassd.path("disk.qcow2")
         run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"])
         self.start(devices=guest.disk(path))
@@ -233,6 +233,9 @@ class WithQemu(RealGuests):
             return shots["b"]["parent"] == shots["a"]["uuid"]
 
         self.assertTrue(parents())
+        self.assertIn("snapshots/1.0", self.plain("dumpxml", "g", "--inactive"))
+        for form in ((), ("--inactive",)):
+            self.assertNotIn("virtpass", self.through("dumpxml", "g", *form))
         document = self.virtpassd.path("y.xml")
         for how in (self.through, self.plain):
             with open(document, "w", encoding="utf-8") as file:

@@ -18,12 +18,21 @@ hides_names(const char *xml)
     return strstr(xml, "&#") && !strstr(xml, "virtpass");
 }
 
+/* What virtpassd keeps with a domain is hidden from readers, whoever wrote it. */
+static bool
+has_state(const char *xml)
+{
+    g_autoptr(GPtrArray) states = vp_xml_state_read(xml);
+
+    return states->len > 0;
+}
+
 int
 LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
 {
     g_autofree char *xml = g_strndup((const char *)data, size);
 
-    if (!hides_names(xml))
+    if (!hides_names(xml) && !has_state(xml))
         check_laws(xml);
     return 0;
 }

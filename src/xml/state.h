@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "xml/domain.h"
+
+/* Adds what virtpassd keeps in the domain's <metadata> to the set @domain->ours. Whether there is
+ * any. */
+bool vp_xml_state_mark(const VpXmlDomain *domain);
