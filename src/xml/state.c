@@ -2,9 +2,9 @@
 
 /*
  * What virtpassd itself keeps with a domain: elements in <metadata>, each in a namespace of its own
- * below one that is for nothing else. They are no author's, so a reader through virtpassd does not see
- * them; therefore a definition that comes back from such a reader does not have them, and whoever
- * translates it puts those in that the domain has.
+ * below one that is for nothing else. They are no author's, so a reader through virtpassd does not
+ * see them; therefore a definition that comes back from such a reader does not have them, and
+ * whoever translates it puts those in that the domain has.
  *
  * libvirt writes the declaration of the namespace on the element itself, so that its text means the
  * same anywhere. One that has it elsewhere is not ours.
