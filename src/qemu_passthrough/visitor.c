@@ -126,6 +126,7 @@ vp_visitor_free(VpVisitor *visitor)
 {
     if (!visitor)
         return;
+    visitor->decided = true; /* the end of the connection, which follows, decides nothing */
     vp_loop_cancel(&visitor->timer);
     vp_upstream_free(visitor->upstream);
     vp_domain_unref(visitor->domain);

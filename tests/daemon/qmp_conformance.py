@@ -6,7 +6,7 @@ import os
 import random
 import unittest
 
-from harness import guest, limits
+from harness import guest, limits, proctree
 from harness.monitor import Monitor
 from harness.process import Process
 from harness.scripted import Scripted
@@ -183,8 +183,7 @@ class Conformance(Scripted):
 
     def prepare(self):
         self.paths = [self.virtpassd.session_path(guest.uuid("g")), self.virtpassd.path("bare")]
-        for path in self.paths:
-            self.start_qemu(path)
+        self.qemu, _ = [self.start_qemu(path) for path in self.paths]
         self.upstream.add("g", self.session_xml("g"), 1, None)
 
     def start_qemu(self, path):
@@ -193,6 +192,7 @@ class Conformance(Scripted):
                           self.virtpassd.path("qemu.log"))
         self.addCleanup(process.kill)
         limits.poll_until(lambda: os.path.exists(path), "QEMU listens")
+        return process
 
     def setUp(self):
         super().setUp()
@@ -251,10 +251,25 @@ class Conformance(Scripted):
             monitor.close()
         self.assertEqual(*greetings)
 
+    def test_garbage_beside_a_client(self):
+        """Whoever sends what is no JSON keeps its answers to itself"""
+        noisy, quiet = Monitor(self.ours.path), Monitor(self.ours.path)
+        self.addCleanup(noisy.close)
+        self.addCleanup(quiet.close)
+        for _ in range(20):
+            noisy.send(b"]" * 10 + b"\xff" * 10 + STATUS)
+            for number in range(5):
+                self.assertEqual(quiet.ask({"execute": "query-name", "id": number}),
+                                 {"return": {}, "id": number})
+            for _ in range(20):
+                self.assertIn("JSON parse error", noisy.answer()["error"]["desc"])
+            self.assertIn("return", noisy.answer())
+
     def test_descriptors(self):
         """Names are each client's own; what it leaves is closed with it"""
         first, second = Monitor(self.ours.path), Monitor(self.ours.path)
         self.addCleanup(second.close)
+        before = proctree.open_descriptors(self.qemu.pid)
         for name in ("f", "g", "h"):
             first.execute("getfd", (0,), fdname=name)
         second.execute("getfd", (0,), fdname="f")
@@ -268,4 +283,7 @@ class Conformance(Scripted):
         sets = second.execute("query-fdsets")
         self.assertEqual([entry["fdset-id"] for entry in sets], [added["fdset-id"]])
         second.execute("remove-fd", **{"fdset-id": added["fdset-id"]})
+        self.assertEqual(proctree.open_descriptors(self.qemu.pid), before + 2)
         first.close()
+        limits.poll_until(lambda: proctree.open_descriptors(self.qemu.pid) == before,
+                          "nothing is left in QEMU")

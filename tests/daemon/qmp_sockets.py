@@ -4,22 +4,24 @@
 import json
 import os
 import pwd
+import socket
 import stat
 import subprocess
 import sys
 import threading
 import unittest
 
-from harness import guest, limits, qmp
+from harness import guest, limits, qmp, rpc
 from harness.monitor import Monitor
 from harness.process import base_environment, run
 from harness.real import RealGuests
-from harness.scripted import USER, Scripted, unread
+from harness.scripted import USER, Scripted, measured_environment, unread
 from harness.virtpassd import virtpass
 
 PROXY = "/usr/bin/virt-qemu-qmp-proxy"
 FLOODERS = 16
 IN_FLIGHT_MAX = 8
+VISITORS_MAX = 64
 
 
 class Sockets(Scripted):
@@ -187,6 +189,54 @@ class Rights(Sockets):
         self.serves()
         self.assertEqual(len(self.upstream.peers), before)
 
+    def connect_as_user(self):
+        """Not waiting for anything."""
+        connection = socket.socket(socket.AF_UNIX)
+        self.addCleanup(connection.close)
+        os.seteuid(self.user.pw_uid)
+        try:
+            connection.connect(self.path(guest.uuid("g")))
+        finally:
+            os.seteuid(0)
+        return connection
+
+    def test_as_many_as_libvirtd_is_asked_about_at_a_time(self):
+        self.socket_of()
+        self.upstream.hold(rpc.REMOTE, rpc.FD_ASSOCIATE)
+        for _ in range(VISITORS_MAX):
+            self.connect_as_user()
+        self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE, VISITORS_MAX)
+        last = self.connect_as_user()
+
+        def asked():
+            return self.upstream.select(lambda frame: frame.proc == rpc.FD_ASSOCIATE)
+        limits.stays(lambda: len(asked()) == VISITORS_MAX, "one more is not asked about")
+        peer, call = asked()[0]
+        peer.answer(call)
+        peer, call = self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE, VISITORS_MAX + 1)
+        peer.answer(call)
+        last.settimeout(limits.seconds(limits.CONDITION_SECONDS))
+        self.assertIn(b"QMP", last.recv(1000))
+
+    def test_visitor_that_does_not_wait(self):
+        self.socket_of()
+        self.upstream.hold(rpc.REMOTE, rpc.FD_ASSOCIATE)
+        self.connect_as_user().close()
+        peer, call = self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE)
+        peer.answer(call)
+        limits.poll_until(lambda: self.virtpassd.sessions()["g"]["clients"] == 0, "nobody is left")
+        self.serves()
+
+    def test_guest_that_stops_while_libvirtd_is_being_asked(self):
+        self.socket_of()
+        self.upstream.hold(rpc.REMOTE, rpc.FD_ASSOCIATE)
+        visitor = self.connect_as_user()
+        self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE)
+        self.upstream.stop_domain(self.domain)
+        visitor.settimeout(limits.seconds(limits.CONDITION_SECONDS))
+        self.assertEqual(visitor.recv(100), b"")
+        self.serves("h")
+
     def test_libvirtd_is_away(self):
         """Nobody to ask means no; who need not be asked about is served"""
         self.socket_of()
@@ -197,6 +247,8 @@ class Rights(Sockets):
 
 class Peers(Sockets):
     """Each has its own way, and none is in another's."""
+
+    environment = measured_environment()
 
     def prepare(self):
         self.script = qmp.Script()
