@@ -238,7 +238,7 @@
 /* Device types. QEMU 7.2 for x86 has 445. */
 #define VP_PROBE_TYPES_MAX 8192u
 
-/* All that it says in one inquiry. QEMU 7.2 for x86 says 3.3 MB. */
+/* All that one process of it says. QEMU 7.2 for x86 says 3.3 MB. */
 #define VP_PROBE_BYTES_MAX (64u * 1024 * 1024)
 
 /* Device types that may end the process by being asked for. A stock Debian has two; a build whose

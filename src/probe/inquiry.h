@@ -8,12 +8,15 @@
 /* A QEMU binary is asked for all that we want to know of it. */
 typedef struct VpInquiry VpInquiry;
 
-/* For how long the process may be silent. The slowest answers, qom-list-types and the first of a
- * type in a module, take some 100 ms on an idle machine. */
-#define VP_PROBE_SILENCE_MS 10000u
+/* How patient an inquiry is. */
+typedef struct VpInquiryTimes {
+    guint silence_ms; /* the process may be silent for so long */
+    guint total_ms;   /* and all of it may take so long, further processes included */
+} VpInquiryTimes;
 
-/* And for how long all of it may take, further processes included. */
-#define VP_PROBE_TOTAL_MS 60000u
+/* The slowest answers, qom-list-types and the first of a type in a module, take some 100 ms on an
+ * idle machine, all of them half a second. */
+extern const VpInquiryTimes vp_inquiry_times;
 
 /* @facts: of VP_FACTS_TYPE, valid during the call; NULL: @error says why, naming the binary.
  * @program: the executable that has answered, NULL if not known; another one than the emulator
@@ -21,8 +24,9 @@ typedef struct VpInquiry VpInquiry;
 typedef void (*VpInquiryFunc)(GVariant *facts, const char *program, const GError *error,
                               gpointer data);
 
-/* Begins in the loop, not here. */
-VpInquiry *vp_inquiry_new(VpLoop *loop, const char *emulator, VpInquiryFunc func, gpointer data);
+/* Begins in the loop, not here. @times is borrowed. */
+VpInquiry *vp_inquiry_new(VpLoop *loop, const char *emulator, const VpInquiryTimes *times,
+                          VpInquiryFunc func, gpointer data);
 
 /* No call comes any more. NULL is fine. */
 void vp_inquiry_free(VpInquiry *inquiry);

@@ -224,7 +224,8 @@ start_next(VpProbe *probe)
         if (!entry->asked_for)
             continue;
         entry->asked_for = false;
-        entry->inquiry = vp_inquiry_new(probe->loop, entry->emulator, on_inquired, entry);
+        entry->inquiry = vp_inquiry_new(probe->loop, entry->emulator, &vp_inquiry_times,
+                                        on_inquired, entry);
         probe->n_running++;
     }
 }

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Who is answered when, and how many processes that takes. */
+
+#include "probe/probe.h"
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "probe/test-stage.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct Scene {
+    VpTestStage stage;
+    VpProbe *probe;
+} Scene;
+
+/* A caller. */
+typedef struct Asker {
+    Scene *scene;
+    VpProbeWait *wait;      /* NULL: answered */
+    guint answers;
+    VpQemuFacts *facts;
+    GError *error;
+    struct Asker *cancels;  /* whom it cancels when it is answered */
+    const char *asks;       /* and what it asks then */
+    bool frees;             /* the probe */
+} Asker;
+
+static void
+scene_start(Scene *scene)
+{
+    vp_test_stage_start(&scene->stage);
+    scene->probe = vp_probe_new(scene->stage.loop, NULL);
+}
+
+static void
+scene_stop(Scene *scene)
+{
+    vp_probe_free(scene->probe);
+    vp_test_stage_stop(&scene->stage);
+}
+
+static void
+asker_clear(Asker *asker)
+{
+    g_clear_pointer(&asker->facts, vp_qemu_facts_unref);
+    g_clear_error(&asker->error);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Asker, asker_clear)
+
+static void ask(Asker *asker, Scene *scene, const char *emulator);
+
+static void
+on_facts(VpQemuFacts *facts, const GError *error, gpointer data)
+{
+    Asker *asker = data;
+    const char *asks = g_steal_pointer(&asker->asks);
+
+    g_assert_true(!facts != !error);
+    asker->wait = NULL;
+    asker->answers++;
+    asker_clear(asker);
+    asker->facts = facts ? vp_qemu_facts_ref(facts) : NULL;
+    asker->error = error ? g_error_copy(error) : NULL;
+    if (asker->cancels)
+        vp_probe_cancel(g_steal_pointer(&asker->cancels->wait));
+    if (asks)
+        ask(asker, asker->scene, asks);
+    if (asker->frees)
+        g_clear_pointer(&asker->scene->probe, vp_probe_free);
+}
+
+static void
+ask(Asker *asker, Scene *scene, const char *emulator)
+{
+    guint before = asker->answers;
+
+    asker->scene = scene;
+    asker->wait = vp_probe_get(scene->probe, emulator, on_facts, asker);
+    g_assert_cmpuint(asker->answers, ==, before); /* never inside of the call */
+}
+
+static void
+settle(void)
+{
+    for (guint i = 0; i < 50; i++) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(200);
+    }
+}
+
+static void
+test_shared(void)
+{
+    Scene scene;
+    g_autofree char *path = NULL;
+    g_auto(Asker) first = { 0 };
+    g_auto(Asker) second = { 0 };
+    g_auto(Asker) third = { 0 };
+
+    scene_start(&scene);
+    path = vp_test_fake(&scene.stage, "good");
+    g_assert_null(vp_probe_peek(scene.probe, path));
+    ask(&first, &scene, path);
+    ask(&second, &scene, path);
+    vp_test_until(first.answers && second.answers);
+    g_assert_no_error(first.error);
+    g_assert_true(first.facts == second.facts);
+    ask(&third, &scene, path);
+    vp_test_until(third.answers);
+    g_assert_true(first.facts == third.facts);
+    g_assert_true(vp_probe_peek(scene.probe, path) == first.facts);
+    scene_stop(&scene);
+}
+
+/* Who cancels is not called; the others are. */
+static void
+test_cancelled(void)
+{
+    Scene scene;
+    g_autofree char *path = NULL;
+    g_auto(Asker) first = { 0 };
+    g_auto(Asker) second = { 0 };
+    g_auto(Asker) third = { 0 };
+
+    scene_start(&scene);
+    path = vp_test_fake(&scene.stage, "good");
+    ask(&first, &scene, path);
+    ask(&second, &scene, path);
+    ask(&third, &scene, path);
+    vp_probe_cancel(first.wait);
+    second.cancels = &third;
+    vp_test_until(second.answers);
+    settle();
+    g_assert_cmpuint(first.answers, ==, 0);
+    g_assert_cmpuint(third.answers, ==, 0);
+    scene_stop(&scene);
+}
+
+static void
+test_asks_again(void)
+{
+    Scene scene;
+    g_autofree char *path = NULL, *other = NULL;
+    g_auto(Asker) asker = { 0 };
+
+    scene_start(&scene);
+    path = vp_test_fake(&scene.stage, "good");
+    other = vp_test_fake(&scene.stage, "good-2");
+    asker.asks = other;
+    ask(&asker, &scene, path);
+    vp_test_until(asker.answers == 2);
+    g_assert_no_error(asker.error);
+    asker.asks = path;
+    ask(&asker, &scene, path);
+    vp_test_until(asker.answers == 4);
+    scene_stop(&scene);
+}
+
+/* Freed by one of several that wait; processes under way end. */
+static void
+test_freed(void)
+{
+    Scene scene;
+    g_autofree char *path = NULL, *silent = NULL;
+    g_auto(Asker) first = { .frees = true };
+    g_auto(Asker) second = { 0 };
+    g_auto(Asker) third = { 0 };
+
+    scene_start(&scene);
+    path = vp_test_fake(&scene.stage, "good");
+    silent = vp_test_fake(&scene.stage, "silent");
+    ask(&third, &scene, silent);
+    ask(&first, &scene, path);
+    ask(&second, &scene, path);
+    vp_test_until(first.answers);
+    settle();
+    g_assert_cmpuint(second.answers + third.answers, ==, 0);
+    scene_stop(&scene);
+}
+
+/* A new binary is asked anew, also while the old one is; a failure is remembered, but not for it. */
+static void
+test_changed(void)
+{
+    Scene scene;
+    g_autofree char *path = NULL;
+    g_auto(Asker) first = { 0 };
+    g_auto(Asker) second = { 0 };
+
+    scene_start(&scene);
+    path = g_build_filename(scene.stage.directory, "good", NULL);
+    ask(&first, &scene, path);
+    vp_test_until(first.answers);
+    g_assert_error(first.error, VP_ERROR, VP_ERROR_FAILED);
+    g_assert_nonnull(strstr(first.error->message, path));
+    g_file_set_contents(path, "", 0, NULL);
+    ask(&first, &scene, path);
+    vp_test_until(first.answers == 2);
+    g_assert_nonnull(strstr(first.error->message, "cannot execute it"));
+    ask(&second, &scene, path);
+    settle();
+    g_assert_cmpuint(second.answers, ==, 1);
+    g_unlink(path);
+    ask(&second, &scene, path);
+    g_free(vp_test_fake(&scene.stage, "good"));
+    ask(&first, &scene, path);
+    vp_test_until(first.answers == 3 && second.answers == 2);
+    g_assert_no_error(first.error);
+    scene_stop(&scene);
+}
+
+static void
+test_running_limit(void)
+{
+    Scene scene;
+    Asker askers[VP_PROBE_RUNNING_MAX + 1] = { 0 };
+    g_auto(Asker) asker = { 0 };
+    g_autofree char *good = NULL;
+
+    scene_start(&scene);
+    for (guint i = 0; i < G_N_ELEMENTS(askers); i++) {
+        g_autofree char *behaviour = g_strdup_printf("silent-%u", i);
+        g_autofree char *path = vp_test_fake(&scene.stage, behaviour);
+
+        ask(&askers[i], &scene, path);
+        settle();
+        g_assert_cmpuint(vp_test_children(), ==, MIN(i + 1, VP_PROBE_RUNNING_MAX));
+    }
+    good = vp_test_fake(&scene.stage, "good");
+    ask(&asker, &scene, good);
+    settle();
+    g_assert_cmpuint(asker.answers, ==, 0);
+    scene_stop(&scene);
+}
+
+/* The least recently used go when there are too many. */
+static void
+test_kept_limit(void)
+{
+    Scene scene;
+    g_autofree char *first = NULL, *second = NULL;
+    g_auto(Asker) asker = { 0 };
+
+    scene_start(&scene);
+    first = vp_test_fake(&scene.stage, "good");
+    second = vp_test_fake(&scene.stage, "good-0");
+    ask(&asker, &scene, first);
+    vp_test_until(asker.answers == 1);
+    ask(&asker, &scene, second);
+    vp_test_until(asker.answers == 2);
+    for (guint i = 2; i < VP_PROBE_KEPT_MAX; i++) {
+        g_autofree char *behaviour = g_strdup_printf("good-%u", i);
+        g_autofree char *path = vp_test_fake(&scene.stage, behaviour);
+
+        ask(&asker, &scene, path);
+        vp_test_until(asker.answers == i + 1);
+    }
+    g_assert_nonnull(vp_probe_peek(scene.probe, second));
+    g_assert_nonnull(vp_probe_peek(scene.probe, first));
+    g_assert_null(vp_probe_peek(scene.probe, "/nonexistent")); /* one more */
+    g_assert_nonnull(vp_probe_peek(scene.probe, first));
+    g_assert_nonnull(vp_probe_peek(scene.probe, second)); /* "good-2" was used before these */
+    g_assert_null(vp_probe_peek(scene.probe, "/nonexistent/too"));
+    {
+        g_autofree char *gone = g_build_filename(scene.stage.directory, "good-2", NULL);
+
+        g_assert_null(vp_probe_peek(scene.probe, gone));
+    }
+    scene_stop(&scene);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/probe/probe/shared", test_shared);
+    g_test_add_func("/probe/probe/cancelled", test_cancelled);
+    g_test_add_func("/probe/probe/asks-again", test_asks_again);
+    g_test_add_func("/probe/probe/freed", test_freed);
+    g_test_add_func("/probe/probe/changed", test_changed);
+    g_test_add_func("/probe/probe/running-limit", test_running_limit);
+    g_test_add_func("/probe/probe/kept-limit", test_kept_limit);
+    return g_test_run();
+}
