@@ -169,7 +169,7 @@ read_element(const VpXmlIndex *index, const VpXmlNode *node, VpXmlWishes *wishes
     if (node->role != VP_XML_QEMU || is_monitorpassthrough(node))
         return true;
     if (g_str_equal(node->local, "commandline"))
-        return vp_xml_commandline_read(index, node, wishes->plan, wishes->env, error);
+        return vp_xml_commandline_read(index, node, NULL, wishes->plan, wishes->env, error);
     if (!vp_xml_author_knows(node))
         return true;
     return vp_xml_group_read(index, node, wishes->plan, error);

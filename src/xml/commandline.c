@@ -7,6 +7,7 @@
 
 #include "xml/commandline.h"
 
+#include "base/limits.h"
 #include "xml/alter.h"
 #include "xml/check.h"
 #include "xml/passthrough.h"
@@ -32,6 +33,12 @@ bool
 vp_xml_commandline_adds_device(const char *word)
 {
     return g_str_equal(word, "-device") || g_str_equal(word, "--device");
+}
+
+bool
+vp_xml_commandline_can_store(const char *word)
+{
+    return strlen(word) <= VP_WORD_MAX && !word[strcspn(word, "\t\n\r")];
 }
 
 static VpXmlCommandlineKind
@@ -103,6 +110,7 @@ read_env(const VpXmlIndex *index, const VpXmlNode *node, VpPlan *plan G_GNUC_UNU
 {
     static const char *const known[] = { "name", "value", NULL };
     const char *name = vp_xml_node_attribute(node, "name");
+    const char *value = vp_xml_node_attribute(node, "value");
 
     if (!vp_xml_check_attributes(index, node, known, "name='...' and at most value='...'", error) ||
         !vp_xml_check_empty(index, node, error))
@@ -113,6 +121,10 @@ read_env(const VpXmlIndex *index, const VpXmlNode *node, VpPlan *plan G_GNUC_UNU
     if (g_str_equal(name, VP_PLAN_VARIABLE))
         return vp_xml_refuse(error, index, node, "the variable '%s' belongs to "
                              "libvirt-qemu-passthrough, expected another one", name);
+    if (value && !vp_xml_commandline_can_store(value))
+        return vp_xml_refuse(error, index, node, "the value has a line break or tab in it, or more "
+                             "than %u bytes, which cannot be stored, expected it without",
+                             VP_WORD_MAX);
     g_ptr_array_add(env, (gpointer)node);
     return true;
 }
@@ -158,8 +170,8 @@ read_child(const VpXmlIndex *index, const VpXmlNode *node, VpPlan *plan, GPtrArr
 }
 
 bool
-vp_xml_commandline_read(const VpXmlIndex *index, const VpXmlNode *commandline, VpPlan *plan,
-                        GPtrArray *env, GError **error)
+vp_xml_commandline_read(const VpXmlIndex *index, const VpXmlNode *commandline, GHashTable *skip,
+                        VpPlan *plan, GPtrArray *env, GError **error)
 {
     static const char *const none[] = { NULL };
 
@@ -167,7 +179,9 @@ vp_xml_commandline_read(const VpXmlIndex *index, const VpXmlNode *commandline, V
         !vp_xml_check_no_text(index, commandline, "elements only", error))
         return false;
     for (const VpXmlNode *child = commandline->first; child; child = child->next) {
-        if (child->role != VP_XML_MARKED && !read_child(index, child, plan, env, error))
+        if (child->role == VP_XML_MARKED || (skip && g_hash_table_contains(skip, child)))
+            continue;
+        if (!read_child(index, child, plan, env, error))
             return false;
     }
     return true;

@@ -14,11 +14,11 @@ typedef enum VpXmlCommandlineKind {
 VpXmlCommandlineKind vp_xml_commandline_kind(const VpXmlNode *commandline);
 
 /*
- * Appends its words and alterations to @plan and its <env> (VpXmlNode) to @env. false: an error,
- * also for what libvirt would pass over in silence.
+ * Appends its words and alterations to @plan and its <env> (VpXmlNode) to @env; the nodes in @skip
+ * (may be NULL) are passed over. false: an error, also for what libvirt would pass over in silence.
  */
-bool vp_xml_commandline_read(const VpXmlIndex *index, const VpXmlNode *commandline, VpPlan *plan,
-                             GPtrArray *env, GError **error);
+bool vp_xml_commandline_read(const VpXmlIndex *index, const VpXmlNode *commandline,
+                             GHashTable *skip, VpPlan *plan, GPtrArray *env, GError **error);
 
 /* The <arg value=''> and <env> that libvirt reads. */
 bool vp_xml_commandline_is_arg(const VpXmlNode *node);
@@ -26,3 +26,7 @@ bool vp_xml_commandline_is_env(const VpXmlNode *node);
 
 /* Whether the word is the option that adds a device. */
 bool vp_xml_commandline_adds_device(const char *word);
+
+/* Whether libvirt and the kernel can carry the word: libvirt writes attributes such that a line
+ * break or tab in them is a space when it is read again. */
+bool vp_xml_commandline_can_store(const char *word);

@@ -122,7 +122,7 @@ vp_xml_made_attributes(const VpXmlMade *made, const GPtrArray *kept)
 
 /* The nodes of the first words and variables, as many as there should be. */
 typedef struct Found {
-    GPtrArray *nodes;
+    GHashTable *nodes;
     VpXmlMade made;
     guint n_words;     /* wanted */
     guint n_variables;
@@ -143,12 +143,42 @@ look_at(const VpXmlDomain *domain, const VpXmlNode *node, Found *found)
         return;
     if (vp_xml_commandline_is_arg(node) && found->made.words->len < found->n_words) {
         g_ptr_array_add(found->made.words, (gpointer)attribute_or_empty(node, "value"));
-        g_ptr_array_add(found->nodes, (gpointer)node);
+        g_hash_table_add(found->nodes, (gpointer)node);
     } else if (vp_xml_commandline_is_env(node) && found->made.names->len < found->n_variables) {
         g_ptr_array_add(found->made.names, (gpointer)attribute_or_empty(node, "name"));
         g_ptr_array_add(found->made.values, (gpointer)attribute_or_empty(node, "value"));
-        g_ptr_array_add(found->nodes, (gpointer)node);
+        g_hash_table_add(found->nodes, (gpointer)node);
     }
+}
+
+static bool
+can_store_all(const VpPlan *plan)
+{
+    for (guint i = 0; i < plan->steps->len; i++) {
+        const VpStep *step = plan->steps->pdata[i];
+
+        for (char **word = step->words->words; *word; word++) {
+            if (!vp_xml_commandline_can_store(*word))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* What stands beside ours is the author's from now on, and has to be such as he could write. */
+static bool
+check_rest(const VpXmlDomain *domain, GHashTable *ours)
+{
+    g_autoptr(VpPlan) plan = vp_plan_new();
+    g_autoptr(GPtrArray) env = g_ptr_array_new();
+
+    for (guint i = 0; i < domain->commandlines->len; i++) {
+        if (!vp_xml_commandline_read(domain->index, domain->commandlines->pdata[i], ours, plan,
+                                     env, NULL) ||
+            vp_xml_commandline_kind(domain->commandlines->pdata[i]) == VP_XML_EXTENDED)
+            return false;
+    }
+    return can_store_all(plan);
 }
 
 static VpXmlMadeState
@@ -166,7 +196,8 @@ look(VpXmlDomain *domain, const char *wanted, Found *found)
             look_at(domain, child, found);
     }
     now = print_made(&found->made, domain->kept);
-    return g_str_equal(now, wanted) ? VP_XML_MADE_INTACT : VP_XML_MADE_CHANGED;
+    return g_str_equal(now, wanted) && check_rest(domain, found->nodes) ? VP_XML_MADE_INTACT
+                                                                       : VP_XML_MADE_CHANGED;
 }
 
 const char *
@@ -179,7 +210,9 @@ VpXmlMadeState
 vp_xml_made_find(VpXmlDomain *domain)
 {
     const char *wanted = NULL;
-    g_autoptr(GPtrArray) nodes = g_ptr_array_new();
+    g_autoptr(GHashTable) nodes = g_hash_table_new(NULL, NULL);
+    GHashTableIter iter;
+    gpointer node = NULL;
     g_autoptr(GPtrArray) words = g_ptr_array_new();
     g_autoptr(GPtrArray) names = g_ptr_array_new();
     g_autoptr(GPtrArray) values = g_ptr_array_new();
@@ -192,7 +225,8 @@ vp_xml_made_find(VpXmlDomain *domain)
         return VP_XML_MADE_NONE;
     found.made.emulator = vp_xml_made_emulator(domain);
     state = look(domain, wanted, &found);
-    for (guint i = 0; state == VP_XML_MADE_INTACT && i < nodes->len; i++)
-        g_hash_table_add(domain->ours, nodes->pdata[i]);
+    g_hash_table_iter_init(&iter, nodes);
+    while (state == VP_XML_MADE_INTACT && g_hash_table_iter_next(&iter, &node, NULL))
+        g_hash_table_add(domain->ours, node);
     return state;
 }

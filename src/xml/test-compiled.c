@@ -326,6 +326,8 @@ test_changes(void)
         { "<qemu:env name='A' value='b'/>", "<qemu:env name='A' value='c'/>" },
         { "<qemu:env name='A' value='b'/>", "<qemu:env name='B' value='b'/>" },
         { "    <qemu:env name='VIRTPASS_PLAN' ", "    <qemu:env name='OTHER' " },
+        /* nothing that an author could write, so it cannot become his */
+        { "    <qemu:env name='VIRTPASS_PLAN' ", "text<qemu:env name='VIRTPASS_PLAN' " },
         { SHIM_EMULATOR, EMULATOR },
         { SHIM_EMULATOR, "" },
         { " emulator='" REAL "'", "" },
@@ -488,7 +490,7 @@ test_errors(void)
     assert_refused(COMMANDLINE("<qemu:arg>-fail</qemu:arg>"), VP_ERROR_UNSUPPORTED,
                    "no compiler does that");
     assert_refused(COMMANDLINE("<qemu:extra>-a 'b\nc'</qemu:extra>"), VP_ERROR_XML,
-                   "line 1: <domain>: the word 'b\nc' for the command line has a control character "
+                   "line 1: <domain>: the word 'b\nc' for the command line has a line break or tab "
                    "in it, which libvirt cannot store, expected it without");
     assert_refused(COMMANDLINE("<qemu:arg>null,id=virtpass-qmp</qemu:arg>"), VP_ERROR_XML,
                    "line 1: <domain>: the word 'null,id=virtpass-qmp' for the command line has the "

@@ -421,6 +421,9 @@ static void
 test_wrong_beyond_the_schema(void)
 {
     static const Wrong cases[] = {
+        { COMMANDLINE("<env name='A' value='a&#10;b'/>"),
+          "<env>: the value has a line break or tab in it, or more than 131071 bytes, which cannot "
+          "be stored, expected it without" },
         { COMMANDLINE("<qemu:extra># nothing</qemu:extra>"),
           "<qemu:extra>: '# nothing' cannot be split as a shell would, expected words in shell "
           "quoting: ..." },

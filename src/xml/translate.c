@@ -218,34 +218,31 @@ find_emulator(const VpXmlDomain *domain, const VpXmlRules *rules, GError **error
     return NULL;
 }
 
+/* The session's id can be had once; words that stay where they are have been looked through. */
 static bool
-check_id(const VpXmlDomain *domain, const char *word, GError **error)
+check_id(const VpXmlDomain *domain, const char *word, const char *path, GError **error)
 {
-    if (!vp_xml_session_words_use_id(word))
+    if (!path || !vp_xml_session_words_use_id(word))
         return true;
     return vp_xml_refuse(error, domain->index, domain->node, "the word '%s' for the command line "
                          "has the id '" VP_XML_SESSION_CHARDEV "', which belongs to the dedicated "
                          "session, expected another one", word);
 }
 
-/* libvirt writes attributes such that a line break in them is a space when it is read again. */
 static bool
-check_word(const VpXmlDomain *domain, const char *word, GError **error)
+check_word(const VpXmlDomain *domain, const char *word, const char *path, GError **error)
 {
-    const char *p = word;
-
-    while (*p && !g_ascii_iscntrl(*p))
-        p++;
-    if (!*p && strlen(word) <= VP_WORD_MAX)
-        return check_id(domain, word, error);
-    if (*p)
-        return vp_xml_refuse(error, domain->index, domain->node, "the word '%s' for the command "
-                             "line has a control character in it, which libvirt cannot store, "
-                             "expected it without", word);
-    vp_xml_set_error(error, VP_ERROR_LIMIT, domain->index, domain->node,
-                     "a word for the command line is %" G_GSIZE_FORMAT " bytes long, at most %u "
-                     "are allowed", strlen(word), VP_WORD_MAX);
-    return false;
+    if (vp_xml_commandline_can_store(word))
+        return check_id(domain, word, path, error);
+    if (strlen(word) > VP_WORD_MAX) {
+        vp_xml_set_error(error, VP_ERROR_LIMIT, domain->index, domain->node,
+                         "a word for the command line is %" G_GSIZE_FORMAT " bytes long, at most "
+                         "%u are allowed", strlen(word), VP_WORD_MAX);
+        return false;
+    }
+    return vp_xml_refuse(error, domain->index, domain->node, "the word '%s' for the command line "
+                         "has a line break or tab in it, which libvirt cannot store, expected it "
+                         "without", word);
 }
 
 /* What compiling gives. */
@@ -263,8 +260,8 @@ clear_compiled(Compiled *compiled)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Compiled, clear_compiled)
 
 static bool
-compile(const VpXmlDomain *domain, const VpXmlRules *rules, VpXmlWishes *wishes,
-        Compiled *compiled, GError **error)
+compile(const VpXmlDomain *domain, const VpXmlRules *rules, const char *path,
+        VpXmlWishes *wishes, Compiled *compiled, GError **error)
 {
     if (!wishes->plan->emulator)
         wishes->plan->emulator = find_emulator(domain, rules, error);
@@ -272,7 +269,7 @@ compile(const VpXmlDomain *domain, const VpXmlRules *rules, VpXmlWishes *wishes,
         !rules->compile(wishes->plan, &compiled->words, &compiled->plan, rules->data, error))
         return false;
     for (char **word = compiled->words; *word; word++) {
-        if (!check_word(domain, *word, error))
+        if (!check_word(domain, *word, path, error))
             return false;
     }
     return true;
@@ -389,7 +386,7 @@ translate_author(const VpXmlDomain *domain, const VpXmlRules *rules, VpXmlWishes
     g_auto(Compiled) compiled = { 0 };
 
     if (!vp_xml_author_read_plan(domain, rules, wishes, error) ||
-        (wishes->plan && !compile(domain, rules, wishes, &compiled, error)))
+        (wishes->plan && !compile(domain, rules, path, wishes, &compiled, error)))
         return false;
     if (wishes->plan && !is_as_written(domain, &compiled))
         return move_all(domain, rules, wishes, &compiled, path, edits, error);
