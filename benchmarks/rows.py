@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 
 import lab
-from harness import monitor, rpc, xdr
+from harness import guest, monitor, rpc, xdr
 from report import Check, Figure
 
 RAW, VIRTPASSD, LIBVIRTD = "raw QMP", "virtpassd", "libvirtd"
@@ -195,6 +195,9 @@ ADDED = {
     "query-mtree": [human("info mtree -D")],
     "query-qtree": [human("info qtree")],
     "query-snapshots": ['{"execute":"query-block"}'],
+    # virtpassd has these answers already, from another process; here the guest's modules are loaded.
+    "query-available-devices": ['{"execute":"qom-list-types","arguments":{"implements":"device",'
+                                '"abstract":false}}', human("info qdm")],
 }
 
 
@@ -296,6 +299,26 @@ def altering(bench):
                    [Check("{:.0f} µs", added, at_most=5000)])]
 
 
+# --- what QEMU can do --------------------------------------------------------
+
+def probing(bench):
+    """445 device types with 62000 properties, and the schema."""
+    result = subprocess.run([os.path.join(bench.programs, "probe"),
+                             str(bench.settings.repetitions), guest.EMULATOR,
+                             os.path.join(bench.root, "facts")],
+                            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True)
+    samples = [json.loads(line) for line in result.stdout.splitlines()]
+    figures = []
+    for source, title, limit in (("process", "asked of a process", 1000000),
+                                 ("file", "from a file", 20000), ("memory", "from memory", 1000)):
+        found = [sample[source] for sample in samples]
+        figures.append(Figure(f"what a QEMU can do, {title}", MICROSECONDS,
+                              {VIRTPASSD: statistics.median(found)},
+                              [Check("{:.0f} µs", found, at_most=limit)], samples))
+    return figures
+
+
 # --- with a scripted one ----------------------------------------------------
 
 def idle_client(path):
@@ -380,7 +403,7 @@ def measure(bench, progress):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     bench.real = lab.RealLab(bench.settings.guests)
     for step in (round_trip, long_reply, many_on_one, many_on_many, forwarded, added, cost,
-                 qmp_latency, qmp_throughput, qmp_idle, altering, scripted):
+                 qmp_latency, qmp_throughput, qmp_idle, altering, probing, scripted):
         progress(step.__name__.replace("_", " "))
         figures += step(bench)
     bench.real.stop()
