@@ -126,7 +126,8 @@ static void
 watch_silence(VpInquiry *inquiry)
 {
     vp_loop_cancel(&inquiry->silence);
-    inquiry->silence = vp_loop_timer(inquiry->loop, inquiry->times->silence_ms, on_silence, inquiry);
+    inquiry->silence = vp_loop_timer(inquiry->loop, inquiry->times->silence_ms, on_silence,
+                                     inquiry);
 }
 
 static void

@@ -182,7 +182,7 @@ test_freed(void)
     scene_stop(&scene);
 }
 
-/* A new binary is asked anew, also while the old one is; a failure is remembered, but not for it. */
+/* A new binary is asked anew, also while the old one is. A failure is remembered, not for it. */
 static void
 test_changed(void)
 {
