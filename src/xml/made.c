@@ -56,6 +56,8 @@ add_attributes(GChecksum *checksum, const VpXmlNode *node)
     for (guint i = 0; i < sorted->len; i++) {
         const VpXmlAttribute *attribute = sorted->pdata[i];
 
+        if (*attribute->prefix) /* no author has one */
+            add(checksum, attribute->prefix);
         add(checksum, attribute->local);
         add(checksum, attribute->value);
     }
@@ -72,6 +74,8 @@ add_element(GChecksum *checksum, const VpXmlNode *node)
     add_attributes(checksum, node);
     add(checksum, ">");
     add(checksum, text);
+    if (node->first && node->has_text) /* nor that */
+        add(checksum, "text");
     for (const VpXmlNode *child = node->first; child; child = child->next)
         add_element(checksum, child);
     add(checksum, "/");

@@ -334,6 +334,8 @@ test_changes(void)
         { " emulator='" REAL "'", " emulator='/x'" },
         { "<type>user</type>", "<type>tap</type>" },
         { "<type>user</type>", "" },
+        { "<type>user</type>", "x<type>user</type>" },
+        { "<qemu:netdev id='n'>", "<qemu:netdev qemu:id='n'>" },
         { "<qemu:netdev id='n'>", "<qemu:netdev id='m'>" },
         { TEXT_ARG, "" },
         { " made='", " made='x" },
