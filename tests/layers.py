@@ -39,6 +39,7 @@ ONLY_IN = {
     "yajl": ["src/json"],
     "gnutls": ["src/rpc"],
     "libvirt": ["src/client", "tools"],
+    "histedit": ["tools"],
     "gio": ["src/qemu_passthrough"],
 }
 

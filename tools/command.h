@@ -29,6 +29,7 @@ extern const VpCommand vp_command_delvm;
 extern const VpCommand vp_command_devices;
 extern const VpCommand vp_command_events;
 extern const VpCommand vp_command_loadvm;
+extern const VpCommand vp_command_monitor;
 extern const VpCommand vp_command_netdevs;
 extern const VpCommand vp_command_ping;
 extern const VpCommand vp_command_qmp;

@@ -26,6 +26,7 @@ static const VpCommand *const commands[] = {
     &vp_command_devices,
     &vp_command_events,
     &vp_command_loadvm,
+    &vp_command_monitor,
     &vp_command_netdevs,
     &vp_command_ping,
     &vp_command_qmp,

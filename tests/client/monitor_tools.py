@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""virtpass events and qmp: over virtpassd and over plain libvirtd, held against QEMU itself."""
+"""virtpass events, qmp and monitor: over virtpassd and over plain libvirtd, held against QEMU itself."""
 
+import fcntl
 import json
 import os
+import pty
+import re
+import select
+import struct
 import subprocess
+import termios
 import unittest
 
 from harness import guest, limits
@@ -93,6 +99,64 @@ def hold(peer, data, number):
         if message.get("id") == last:
             return messages
         messages.append(message)
+
+
+# What moves the cursor or changes colours: what is left is what was written anew.
+CONTROL = re.compile(r"\r|\x1b\[[0-9;]*[A-Za-z]")
+
+
+class Terminal:
+    """virtpass monitor at a terminal of 100 columns."""
+
+    def __init__(self, test, uri, name="g", **environment):
+        master, slave = pty.openpty()
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("4H", 40, 100, 0, 0))
+        self.master = master
+        self.popen = subprocess.Popen(
+            [program("VIRTPASS"), "-c", uri, "monitor", name], stdin=slave, stdout=slave,
+            stderr=slave, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            env=base_environment(TERM="xterm", HOME=test.virtpassd.dir,
+                                 XDG_STATE_HOME=test.virtpassd.path("state"), **environment))
+        os.close(slave)
+        test.addCleanup(self.close)
+        self.text = ""
+
+    def read(self):
+        """What has come; False at the end."""
+        ready, _, _ = select.select([self.master], [], [], 0.05)
+        try:
+            data = os.read(self.master, 65536) if ready else None
+        except OSError:  # nobody has the terminal any more
+            data = b""
+        self.text += (data or b"").decode(errors="replace")
+        return data != b""
+
+    def expect(self, *words):
+        """Until the words (regular expressions) have come, in this order; all up to there is
+        forgotten."""
+        pattern = re.compile(".*?".join(words), re.S)
+
+        def there():
+            self.read()
+            self.text = CONTROL.sub("", self.text)
+            return pattern.search(self.text)
+        found = limits.poll_until(there, lambda: f"{words} in {self.text!r}")
+        self.text = self.text[found.end():]
+        return found[0]
+
+    def type(self, keys):
+        os.write(self.master, keys.encode())
+
+    def ended(self):
+        limits.poll_until(lambda: not self.read(), lambda: f"the end of {self.text!r}")
+        return self.popen.wait(limits.seconds(limits.CONDITION_SECONDS))
+
+    def close(self):
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.wait()
+        os.close(self.master)
 
 
 class Tools(RealGuests):
@@ -223,6 +287,83 @@ class Tools(RealGuests):
         result = self.tool("events", uri="qemu+unix:///session?socket=/nowhere")
         self.assertEqual(result.returncode, 1)
         self.assertIn("cannot connect", result.stderr)
+
+    # -- monitor -------------------------------------------------------------
+
+    def monitor(self, *lines, uri=None, stdin=None):
+        """virtpass monitor without a terminal: (status, output, errors)."""
+        options = [word for line in lines for word in ("-e", line)]
+        result = self.tool("monitor", "g", *options, uri=uri, stdin=stdin)
+        return result.returncode, result.stdout, result.stderr
+
+    def test_monitor_in_scripts(self):
+        self.start()
+        self.assertEqual(self.monitor("stop", "query-status"),
+                         (0, '{}\n{"status": "paused", "singlestep": false, "running": false}\n',
+                          ""))
+        self.assertEqual(self.monitor("object-add qom-type=memory-backend-ram id=m size=1M",
+                                      "qom-get path=/objects/m property=size"),
+                         (0, "{}\n1048576\n", ""))
+        self.assertEqual(self.monitor('qom-get {"path": "/objects/m", "property": "size"}')[1],
+                         "1048576\n")
+        status, output, errors = self.monitor("query-name", "no-such", "query-name")
+        self.assertEqual((status, output.count("\n")), (1, 1))
+        self.assertIn("no-such has not been found (CommandNotFound)", errors)
+        for line, words in (("device_del id=x", "'x' not found"), ("stop x", "key=value"),
+                            ("help nothing", "'nothing'"), ("object-add id=", "Parameter")):
+            status, output, errors = self.monitor(line)
+            self.assertEqual((status, output), (1, ""), line)
+            self.assertIn(words, errors)
+        script = "# a comment\n\n!info status\nhelp query-status\nexit\nno-such\n"
+        status, output, errors = self.monitor(stdin=script)
+        self.assertEqual((status, errors), (0, ""))
+        self.assertIn("VM status: paused", output)
+        self.assertIn("query-status\nreturns object\n", output)
+        # the commands that virtpassd adds, and plain libvirtd without them
+        self.assertEqual(self.monitor("query-netdev"), (0, "[]\n", ""))
+        self.assertIn("query-netdev", self.monitor("help")[1])
+        status, output, errors = self.monitor("cont", "query-netdev", uri=self.libvirtd.uri)
+        self.assertEqual((status, output), (1, "{}\n"))
+        self.assertIn("CommandNotFound", errors)
+        result = self.tool("monitor", "g", "--json", "-e", '{"execute":"query-name","id":"mine"}')
+        self.assertEqual(json.loads(result.stdout), {"return": {"name": "g"}, "id": "mine"})
+
+    def test_monitor_at_a_terminal(self):
+        self.start()
+        terminal = Terminal(self, self.virtpassd.uri)
+        terminal.expect("g> ")
+        terminal.type("query-stat\t\t")
+        terminal.expect("query-stats +query-stats-schemas +query-status", "query-stat")
+        terminal.type("u\t\n")
+        terminal.expect("status", "running", "g> ")
+        terminal.type("set_li\tn\tvnc0 u\ttrue\n")
+        terminal.expect("name=vnc0 up=true", "Device 'vnc0' not found")
+        terminal.type("blockdev-add driver=nul\t")
+        terminal.expect("driver=null-")
+        terminal.type("\x03")                      # Ctrl-C gives up the line
+        terminal.expect("g> ")
+        # an event comes while a line is being typed, and the line stays
+        terminal.type("query-na")
+        terminal.expect("query-na")
+        self.qmp("stop")
+        terminal.expect(" g ", "STOP", "g> query-na")
+        terminal.type("me\n")
+        terminal.expect("\\{.*name.*\\}", "g> ")
+        terminal.type("quit\n")
+        terminal.expect("would end the guest", "g> ")
+        terminal.type("exit\n")
+        self.assertEqual(terminal.ended(), 0)
+        self.assertIn("paused", self.plain("domstate", "g"))
+
+        terminal = Terminal(self, self.virtpassd.uri, NO_COLOR="1")
+        terminal.expect("g> ")
+        terminal.type("\x1b[A\x1b[A\x1b[A\n")     # three up in the history: query-name
+        terminal.expect('\\{"name": "g"\\}', "g> ")
+        terminal.type("cont\n")
+        terminal.expect(" g RESUME")
+        self.through("destroy", "g")
+        terminal.expect("The guest has ended")
+        self.assertEqual(terminal.ended(), 0)
 
 
 if __name__ == "__main__":
