@@ -67,9 +67,6 @@ WRONG_TYPE = re.compile("Invalid parameter type|expects|expected")
 REFUSED = re.compile(f"{WRONG_TYPE.pattern}|{NO_PLACE.pattern}|is not writable|"
                      "error_setv: Assertion")
 
-# Takes a number too, but for something else; see the test of it.
-ADDR = Property("addr", "int32", "string")
-
 # Whether the second test tries every property, which takes a minute or two.
 ALL = "VIRTPASS_TEST_ALL" in os.environ
 
@@ -239,13 +236,14 @@ class Types(unittest.TestCase):
     def test_qemu_refuses_other_types(self):
         """QEMU refuses JSON of another type, or the other test would say nothing.
 
-        For one property of each of QEMU's types, and all whose place is beside the last.
+        For one property of each of QEMU's types, and all whose place is beside the last. Not for
+        addresses, which are another test's.
         """
         seen, left = set(), []
         for one in self.judgements():
             for prop in one.device.properties.values():
                 key = prop if ALL or tdb_hash(prop.name) % BUCKETS == LAST else prop.qom_type
-                if prop.json_type != "other" and prop != ADDR and key not in seen:
+                if prop.json_type != "other" and prop.name != "addr" and key not in seen:
                     seen.add(key)
                     one.members = {prop.name: True if prop.json_type == "string" else "on"}
                     left.append((prop, *one.question()))
@@ -267,9 +265,8 @@ class Types(unittest.TestCase):
 
     def test_an_address_is_a_text(self):
         """An address is a text: a number is eight times the slot and the function."""
-        self.assertIn(ADDR, self.devices["e1000"].properties.values())
+        self.assertEqual(self.devices["e1000"].properties["addr"].json_type, "string")
         self.assertEqual(self.slot("5"), (5, 0))
         self.assertEqual(self.slot("5.1"), (5, 1))
         self.assertEqual(self.slot("0x1f"), (31, 0))
         self.assertEqual(self.slot(41), (5, 1))
-        self.assertEqual(self.members["e1000"]["addr"], "v1q")
