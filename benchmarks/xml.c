@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What a document costs on its way to libvirtd and back, in microseconds, one JSON object a
+ * repetition:
+ *
+ *     xml REPETITIONS BURST_MS FILE
+ *
+ *   "both"   the domain in FILE, in its author's form, is looked through for what it needs,
+ *            translated, and restored; the median of a burst
+ */
+
+#include "argv/compile.h"
+#include "xml/passthrough.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+fail(const char *what, const char *why)
+{
+    fprintf(stderr, "xml: %s: %s\n", what, why);
+    exit(EXIT_FAILURE);
+}
+
+static bool
+compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data G_GNUC_UNUSED,
+        GError **error)
+{
+    g_auto(VpCompiled) compiled = { 0 };
+
+    if (!vp_compile(wishes, NULL, &compiled, error))
+        return false;
+    *ret_plan = compiled.shim ? vp_plan_to_json(compiled.shim, error) : NULL;
+    *ret_words = g_steal_pointer(&compiled.words);
+    return !compiled.shim || *ret_plan;
+}
+
+static char *
+shim(const char *emulator, gpointer data G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
+{
+    return g_strconcat("/usr/lib/virtpass-emulators", emulator, "/" VP_XML_SHIM_NAME, NULL);
+}
+
+static void
+there_and_back(const char *xml)
+{
+    const VpXmlRules rules = {
+        .session_dir = "/var/lib/libvirt/qemu", .compile = compile, .shim = shim,
+    };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) needs = vp_xml_needs(&rules, xml, &error);
+    g_autofree char *upstream = NULL, *author = NULL;
+
+    if (!needs || !vp_xml_translate(&rules, xml, &upstream, &error) ||
+        !vp_xml_restore(upstream, &author, &error))
+        fail("the domain", error->message);
+    if (strcmp(author, xml) != 0)
+        fail("the domain", "it came back as another one");
+}
+
+static int
+compare(gconstpointer a, gconstpointer b)
+{
+    gint64 left = *(const gint64 *)a, right = *(const gint64 *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+static gint64
+measure(const char *xml, gint64 burst_us)
+{
+    g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(gint64));
+    gint64 end = g_get_monotonic_time() + burst_us;
+
+    while (times->len < 3 || g_get_monotonic_time() < end) {
+        gint64 begin = g_get_monotonic_time(), time = 0;
+
+        there_and_back(xml);
+        time = g_get_monotonic_time() - begin;
+        g_array_append_val(times, time);
+    }
+    g_array_sort(times, compare);
+    return g_array_index(times, gint64, times->len / 2);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autofree char *xml = NULL;
+
+    if (argc != 4)
+        fail("usage", "xml REPETITIONS BURST_MS FILE");
+    if (!g_file_get_contents(argv[3], &xml, NULL, NULL))
+        fail(argv[3], "cannot be read");
+    for (int i = 0; i < atoi(argv[1]); i++)
+        printf("{\"repetition\":%d,\"both\":%" G_GINT64_FORMAT "}\n", i,
+               measure(xml, atoi(argv[2]) * G_GINT64_CONSTANT(1000)));
+    return EXIT_SUCCESS;
+}
