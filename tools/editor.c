@@ -227,7 +227,8 @@ vp_editor_new(const char *prompt, const char *file, VpEditorComplete complete, g
     el_set(editor->el, EL_EDITOR, "emacs");
     el_set(editor->el, EL_HIST, history, editor->history);
     el_set(editor->el, EL_GETCFN, get_character);
-    el_set(editor->el, EL_ADDFN, "virtpass-complete", "Complete the word", on_complete);
+    /* The function of plain characters copies the two texts, and frees the copies never. */
+    el_wset(editor->el, EL_ADDFN, L"virtpass-complete", L"Complete the word", on_complete);
     el_set(editor->el, EL_BIND, "^I", "virtpass-complete", NULL);
     el_set(editor->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(editor->el, NULL);
