@@ -252,7 +252,9 @@ vp_probe_cache_store(const char *dir, const char *emulator, const char *stamp, c
                        g_strerror(errno));
         return;
     }
-    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+    /* Newer GLib (as of 2.84) gives the new file the mode of the old one, which may be why it is
+     * replaced. */
+    if (g_unlink(path) < 0)
         make_room(dir);
     if (!g_file_set_contents_full(path, g_variant_get_data(file), g_variant_get_size(file),
                                   G_FILE_SET_CONTENTS_CONSISTENT, 0644, &error))

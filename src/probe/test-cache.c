@@ -246,9 +246,13 @@ test_not_ours(void)
     g_rename(path, target);
     g_assert_cmpint(symlink(target, path), ==, 0);
     g_assert_false(has(&scene));
+    store(&scene);
+    g_assert_true(has(&scene));
     g_unlink(path);
     g_assert_cmpint(mkfifo(path, 0600), ==, 0);
     g_assert_false(has(&scene));
+    store(&scene);
+    g_assert_true(has(&scene));
     scene_stop(&scene);
 }
 
