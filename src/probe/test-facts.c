@@ -28,7 +28,7 @@
 #define BLK                                                                                        \
     "[{\"name\":\"x\",\"type\":\"uint16\"}," ADDR ",{\"name\":\"bytes\",\"type\":\"size\"},"       \
     "{\"name\":\"io\",\"type\":\"link<iothread>\"},{\"name\":\"onoff\",\"type\":\"OnOffAuto\","    \
-    "\"default-value\":\"auto\"},{\"name\":\"list\",\"type\":\"strList\"}]"
+    "\"default-value\":\"auto\"},{\"name\":\"list\",\"type\":\"IOThreadMappingList\"}]"
 #define ODD "[{\"name\":\"addr\",\"type\":\"int32\"},{\"name\":\"x\",\"type\":\"bool\"}]"
 #define NIC "[{\"name\":\"x\",\"type\":\"bool\"}]"
 #define GROUPS                                                                                     \

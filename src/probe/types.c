@@ -6,7 +6,8 @@
  * -device: device-list-properties gives each property the name of its QOM type. Integers go by a
  * dozen names, numbers of bytes by two, and all others that a person can give are texts: enums,
  * links, names of back ends. (tests/daemon/json_types.py has QEMU judge all of them.) What is no
- * text, number or truth value is read-only or a list.
+ * text, number or truth value is read-only or a list; the type of a list is called after what is in
+ * it, as in "strList" or "IOThreadVirtQueueMappingList".
  *
  * -object, -netdev, -blockdev, -display, from 8.0 on -audiodev: the schema knows. Before that
  * -audiodev's keys are in a table here, from QEMU's qapi/audio.json.
@@ -31,7 +32,7 @@ static const NamedType qom_types[] = {
     { "uint8", VP_TYPE_INT },     { "uint16", VP_TYPE_INT },    { "uint32", VP_TYPE_INT },
     { "uint64", VP_TYPE_INT },    { "uint4", VP_TYPE_INT },     { "size", VP_TYPE_SIZE },
     { "size32", VP_TYPE_SIZE },   { "number", VP_TYPE_NUMBER }, { "double", VP_TYPE_NUMBER },
-    { "list", VP_TYPE_OTHER },    { "strList", VP_TYPE_OTHER }, { "struct tm", VP_TYPE_OTHER },
+    { "list", VP_TYPE_OTHER },    { "struct tm", VP_TYPE_OTHER },
     { "X86CPUFeatureWordInfo", VP_TYPE_OTHER },
     { "GuestPanicInformation", VP_TYPE_OTHER },
     { "guest statistics", VP_TYPE_OTHER },
@@ -48,6 +49,9 @@ static const struct {
      * for eight times the slot: 5 would be function 5 of slot 0. */
     { "addr", "int32", "Slot and optional function number", VP_TYPE_STRING },
 };
+
+/* How the names of types of lists end. */
+#define LIST_SUFFIX "List"
 
 /* What every -device takes besides its properties. */
 static const char *const device_keys[] = { "driver", "id", "bus" };
@@ -98,6 +102,8 @@ vp_device_property_json(const VpDeviceProperty *property)
             g_str_has_prefix(property->description ?: "", special_properties[i].description))
             return special_properties[i].type;
     }
+    if (g_str_has_suffix(property->type, LIST_SUFFIX))
+        return VP_TYPE_OTHER;
     return find_named(qom_types, G_N_ELEMENTS(qom_types), property->type, VP_TYPE_STRING);
 }
 
