@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The groups of QEMU's configuration file: what QEMU does with each, found out with QEMU 7.2.
+ * The groups of QEMU's configuration file: what QEMU does with each, found out with QEMU 7.2 and
+ * 10.0. Not every QEMU has each: "run-with" came with 8.1, and "spice" comes with a module. QEMU
+ * says so where one is missing.
  *
  * QEMU refuses a group that it does not have. Some it reads without an effect, because what they
  * stand for happens while their option is read from the command line; these are refused here, for
@@ -51,6 +53,7 @@ static const struct {
     { "overcommit", VP_GROUP_IGNORED, NULL },
     { "plugin", VP_GROUP_IGNORED, NULL },
     { "rtc", VP_GROUP_CONFIG, NULL },
+    { "run-with", VP_GROUP_IGNORED, NULL },
     { "sandbox", VP_GROUP_CONFIG, NULL },
     { "smbios", VP_GROUP_IGNORED, NULL },
     { "smp-opts", VP_GROUP_CONFIG, NULL },

@@ -125,6 +125,7 @@ test_groups(void)
 {
     check_refused("smbios", NULL, "type", "1", "use <qemu:arg> with -smbios");
     check_refused("acpi", NULL, "data", "1", "use <qemu:arg> with -acpitable");
+    check_refused("run-with", NULL, "user", "u", "use <qemu:arg> with -run-with");
     check_refused("cpu", NULL, "a", "b", "use <qemu:arg> with -cpu");
     check_refused("smp", NULL, "a", "b", "there it is called 'smp-opts'");
     check_refused("m", NULL, "a", "b", "there it is called 'memory'");

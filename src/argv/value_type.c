@@ -83,8 +83,8 @@ read_fraction(const char **at)
     return g_ascii_strtod(digits, NULL);
 }
 
-/* DIGITS[.DIGITS][SUFFIX], rounded; there is no fraction of a byte, and no suffix behind 0x (QEMU
- * took that until 7.2). */
+/* [DIGITS][.[DIGITS]][SUFFIX] with a digit somewhere, rounded; there is no fraction of a byte. QEMU
+ * wanted a digit ahead of the point in 7.2, and took a suffix behind 0x then. */
 static bool
 append_size(GString *out, const char *text)
 {
@@ -95,11 +95,11 @@ append_size(GString *out, const char *text)
 
     if (at[0] == '0' && (at[1] == 'x' || at[1] == 'X'))
         return append_int(out, at);
-    if (!g_ascii_isdigit(*at))
+    if (!g_ascii_isdigit(at[*at == '.']))
         return false;
     errno = 0;
-    whole = g_ascii_strtoull(at, &end, 10);
-    at = end;
+    whole = *at == '.' ? 0 : g_ascii_strtoull(at, &end, 10);
+    at = end ?: at;
     fraction = read_fraction(&at);
     factor = factor_of(*at);
     if (errno || !factor || (*at && at[1]) || (factor == 1 && fraction > 0))

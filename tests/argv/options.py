@@ -36,6 +36,13 @@ def table():
     return {row["name"]: row for row in json.loads(run([PRINT, "options"]).stdout)}
 
 
+def rows_with_keys():
+    """(name, row) of the options of this QEMU whose values have keys."""
+    elsewhere = OTHER_RELEASES - set(help_options())
+    return [(name, row) for name, row in table().items()
+            if row["syntax"] in ("opts", "keyval") and name not in elsewhere]
+
+
 def qemu(*words, commands=()):
     """Runs QEMU without a guest until it has carried out QMP commands; (replies, its errors)."""
     lines = [{"execute": "qmp_capabilities"}, *commands, {"execute": "quit"}]
@@ -118,22 +125,20 @@ class Options(unittest.TestCase):
 
     def test_json(self):
         """JSON is taken where the table says so"""
-        for name, row in table().items():
-            if row["syntax"] in ("opts", "keyval") and name not in OTHER_RELEASES:
-                with self.subTest(option=name):
-                    _, errors = qemu(*NO_GUEST, "-" + name, NO_JSON)
-                    self.assertEqual("JSON parse error" in errors, row["json"], errors)
+        for name, row in rows_with_keys():
+            with self.subTest(option=name):
+                _, errors = qemu(*NO_GUEST, "-" + name, NO_JSON)
+                self.assertEqual("JSON parse error" in errors, row["json"], errors)
 
     def test_implied_keys(self):
         """VALUE is KEY=VALUE where the table says so, else a flag"""
-        for name, row in table().items():
-            if row["syntax"] not in ("opts", "keyval") or name in OTHER_RELEASES:
-                continue
+        for name, row in rows_with_keys():
             with self.subTest(option=name):
                 _, errors = qemu(*NO_GUEST, "-" + name, "zzz")
                 if not row["implied"]:
                     self.assertRegex(errors, "short-form boolean option 'zzz'|Expected '='|"
-                                             "not supported for this target")
+                                             "not supported for this target|"
+                                             "There is no option group 'spice'")  # no module
                     continue
                 _, named = qemu(*NO_GUEST, "-" + name, f"{row['implied']}=zzz")
                 self.assertEqual(errors.replace(f"-{name} zzz", ""),
@@ -202,6 +207,9 @@ CONVERSIONS = (
      ("a", "a,b", "a,,b", "on", "5", "a=b", "", "é", "a\"b", "\\n")),
 )
 
+# What 7.2 refuses, and later releases take as this.
+LATER = {".5M": 512 * 1024}
+
 
 class Conversions(unittest.TestCase):
     """Text in JSON as our types make it, against the same text behind KEY= as QEMU takes it."""
@@ -238,5 +246,7 @@ class Conversions(unittest.TestCase):
                     self.ours(kind, key, kind_type, text, f"o{n}") for n, text in enumerate(texts)])
                 theirs = self.outcomes(kind, key, [
                     self.theirs(kind, key, text, f"o{n}") for n, text in enumerate(texts)])
-                self.assertEqual(dict(zip(texts, ours)), dict(zip(texts, theirs)))
+                expected = {text: LATER.get(text) if value is None else value
+                            for text, value in zip(texts, theirs)}
+                self.assertEqual(dict(zip(texts, ours)), expected)
                 self.assertTrue(any(value is not None for value in ours))
