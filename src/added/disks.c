@@ -129,7 +129,9 @@ why_unable(VpDisks *disks, const VpJsonNode *image, const char *format, const ch
         return why_qcow2_cannot(image);
     if (strcmp(format, "rbd") == 0)
         return NULL;
-    text = g_strdup_printf("has the format '%s', which has no snapshots; use qcow2", format);
+    /* "raw" or, where libvirt has left that layer out, as newer ones do, what is below: "file". */
+    text = g_strdup_printf("is read by QEMU's driver '%s', which has no snapshots; use qcow2",
+                           format);
     return keep(disks, text);
 }
 

@@ -29,11 +29,12 @@ class Refused(SnapshotCase):
         return message
 
     def save_refused(self, *words, **arguments):
-        self.assert_untouched("savevm", *words, **arguments)
+        return self.assert_untouched("savevm", *words, **arguments)
 
     def test_raw_disk(self):
         self.start(devices=virtio(self.image("d0")) + virtio(self.image("d1", "raw"), 1, "raw"))
-        self.save_refused("virtio-disk1", "'raw'", "d1", name="s")
+        message = self.save_refused("virtio-disk1", "d1", "use qcow2", name="s")
+        self.assertRegex(message, "'(raw|file)'")  # newer libvirts have no node for "raw"
 
     def test_formats_that_cannot(self):
         """What QEMU notices when all memory has been written"""
