@@ -108,7 +108,7 @@ test_other_quoting(void)
         { "\n\n A=b\\ c \\\n  qemu \\\n", "A='b c' qemu" },
         { "A= qemu", "A='' qemu" },
         { "A='b'c\"d\" qemu", "A=bcd qemu" },
-        { "'A'=b qemu", "A=b qemu" },
+        { "'A'=b qemu", "'A=b' qemu" }, /* a program of that name */
         { "1A=b qemu", "1A=b qemu" },
         { "qemu A=b", "qemu A=b" },
         { "qemu \"a b\"'c'd\\'e", "qemu 'a bcd'\\''e'" },

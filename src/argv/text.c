@@ -220,12 +220,8 @@ vp_command_text_read(const char *text, VpCommandText *ret_text, GError **error)
 }
 
 static void
-append_quoted(GString *out, const char *word)
+append_in_quotes(GString *out, const char *word)
 {
-    if (*word && !strpbrk(word, QUOTED)) {
-        g_string_append(out, word);
-        return;
-    }
     g_string_append_c(out, '\'');
     for (; *word; word++) {
         if (*word == '\'')
@@ -233,6 +229,25 @@ append_quoted(GString *out, const char *word)
         g_string_append_c(out, *word);
     }
     g_string_append_c(out, '\'');
+}
+
+static void
+append_quoted(GString *out, const char *word)
+{
+    if (*word && !strpbrk(word, QUOTED))
+        g_string_append(out, word);
+    else
+        append_in_quotes(out, word);
+}
+
+/* A program whose name looks like an assignment would be read as one. */
+static void
+append_program(GString *out, const char *word)
+{
+    if (is_assignment(word))
+        append_in_quotes(out, word);
+    else
+        append_quoted(out, word);
 }
 
 static void
@@ -260,7 +275,10 @@ vp_command_text_write(const VpCommandText *text, bool broken)
 
         if (i > 0)
             g_string_append(out, begins ? newline : " ");
-        append_quoted(out, text->words[i]);
+        if (i == 0)
+            append_program(out, text->words[i]);
+        else
+            append_quoted(out, text->words[i]);
     }
     return g_string_free(g_steal_pointer(&out), FALSE);
 }

@@ -254,11 +254,25 @@ set_line(Scan *scan, VpXmlNode *node)
     node->line = scan->line;
 }
 
+/* How far libxml2 has read. */
+static gsize
+consumed(const Scan *scan)
+{
+#if LIBXML_VERSION >= 21500
+    unsigned long bytes = 0;
+
+    xmlCtxtGetInputPosition(scan->parser, 0, NULL, NULL, NULL, &bytes);
+    return bytes;
+#else
+    return xmlByteConsumed(scan->parser);
+#endif
+}
+
 /* libxml2 has read up to "/>" or ">". */
 static void
 set_start(Scan *scan, VpXmlNode *node)
 {
-    gsize read = xmlByteConsumed(scan->parser);
+    gsize read = consumed(scan);
 
     node->start = find_tag(scan, read);
     set_line(scan, node);
@@ -351,7 +365,7 @@ close_current(Scan *scan)
 {
     VpXmlNode *node = scan->current;
 
-    node->end = xmlByteConsumed(scan->parser);
+    node->end = consumed(scan);
     node->close = vp_xml_node_is_self_closing(node) ? node->end : find_tag(scan, node->end);
     node->qemu_uses = scan->qemu_uses - node->qemu_uses;
     if (has_text_in_index(node->role) && (node->role != VP_XML_INNER || !node->first))
@@ -433,7 +447,7 @@ on_instruction(void *data, const xmlChar *target, const xmlChar *word)
     }
     node = append_node(scan, VP_XML_MARKED);
     node->local = keep(scan, word);
-    node->end = node->close = node->open_end = xmlByteConsumed(scan->parser);
+    node->end = node->close = node->open_end = consumed(scan);
     node->start = find_tag(scan, node->end);
     set_line(scan, node);
 }
