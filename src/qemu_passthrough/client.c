@@ -85,6 +85,8 @@ on_down_frame(VpLink *link G_GNUC_UNUSED, const VpFrame *frame, gpointer data)
     const VpIntercept *row = NULL;
     VpIntercepted verdict = VP_PASS;
 
+    if (client->barred)
+        return VP_LINK_TAKEN;
     if (must_hold(client, frame))
         return VP_LINK_HELD;
     if (is_call(&frame->header))

@@ -26,6 +26,8 @@ struct VpClient {
     VpPeer peer;
     bool read_only;             /* came by the -ro socket, or opened read-only */
     bool trusted;               /* access.c: libvirtd would let it do whatever we may */
+    bool barred;                /* libvirtd does not take its identity: not a frame more of it may
+                                 * get upstream, where we are still ourselves */
     bool is_qemu;               /* OPEN named a URI of the QEMU driver: our procedures apply */
     VpLink *down;               /* to the client */
     VpLink *up;                 /* to libvirtd; NULL while CONNECTING */

@@ -115,8 +115,8 @@ on_identity_set(const VpCallReply *reply, gpointer data)
                  client->number,
                  reply->error && reply->error->message ? *reply->error->message
                                                        : "connection lost");
-    /* Not a frame more of it may get upstream, where we are still ourselves. */
-    vp_daemon_drop_client(client->daemon, client);
+    client->barred = true;
+    vp_client_leave(client, "its identity could not be set");
 }
 
 /* Tells libvirtd who is behind this connection. */
