@@ -11,9 +11,14 @@
 #include "plan/plan.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+/* libvirt connects within milliseconds; on a machine that is overloaded it may take longer. */
+#define MONITOR_MS 5000
 
 /* Values of the command line can be quoted in it, and they can hold line ends. */
 static void
@@ -24,6 +29,25 @@ print_sentence(char *message)
             *p = ' ';
     }
     fprintf(stderr, "virtpass-emulator: %s\n", message);
+}
+
+/*
+ * libvirt has made the monitor's socket and connects to it when it has started us. Should we be
+ * gone by then it would say that the connection was refused, and not why. So wait until it has
+ * come, or is not coming.
+ */
+static void
+wait_for_libvirt(char **argv)
+{
+    static const char monitor[] = "socket,id=charmonitor,fd=";
+    struct pollfd listening = { .fd = -1, .events = POLLIN };
+
+    for (char **word = argv; *word; word++) {
+        if (g_str_has_prefix(*word, monitor))
+            listening.fd = atoi(*word + strlen(monitor));
+    }
+    if (listening.fd >= 0)
+        poll(&listening, 1, MONITOR_MS);
 }
 
 int
@@ -40,5 +64,6 @@ main(int argc, char **argv)
     }
     if (error)
         print_sentence(error->message);
+    wait_for_libvirt(argv);
     return EXIT_FAILURE;
 }

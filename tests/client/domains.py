@@ -6,7 +6,7 @@ import re
 
 import libvirt
 
-from harness import guest
+from harness import guest, limits
 from harness.compare import Comparison
 
 # What virtpassd adds to the command line of a domain.
@@ -242,6 +242,8 @@ class Life(Comparison):
         connection.createXML(guest.domain("g"), libvirt.VIR_DOMAIN_START_AUTODESTROY)
         assert "g" in side.note("list", side.virsh("list", "--name"))
         connection.close()
+        # libvirtd learns of it from virtpassd, which learns of it by itself.
+        limits.poll_until(lambda: not side.virsh("list", "--all", "--name").strip(), "it has ended")
         side.note("afterwards", side.virsh("list", "--all", "--name"))
         assert "g" not in side.virsh("list", "--name")
 
