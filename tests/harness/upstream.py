@@ -9,6 +9,7 @@ when nothing but recording is asked for: hold(program, procedure).
 A thread for each connection; the lock is for the records and the model.
 """
 
+import contextlib
 import os
 import socket
 import threading
@@ -222,8 +223,9 @@ class Upstream:
         for peer in self.open_peers():
             for callback, number in list(peer.callbacks.items()):
                 if number == 0:
-                    peer.message(REMOTE, EVENT_LIFECYCLE, xdr.i32(callback) + domain.ref
-                                 + xdr.i32(event[0]) + xdr.i32(event[1]))
+                    with contextlib.suppress(ConnectionError):  # gone, which we learn later
+                        peer.message(REMOTE, EVENT_LIFECYCLE, xdr.i32(callback) + domain.ref
+                                     + xdr.i32(event[0]) + xdr.i32(event[1]))
 
     def start_domain(self, domain, number):
         domain.id = number
