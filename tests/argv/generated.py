@@ -6,7 +6,6 @@ Each has to come back byte for byte, in libvirt's text forms and word for word; 
 be in the table, and each value to be what its syntax says.
 """
 
-import functools
 import json
 import os
 import re
@@ -16,7 +15,7 @@ import unittest
 import libvirt
 
 from domains import ONLY_STARTED, all_domains
-from harness.libvirtd import Libvirtd
+from harness.libvirtd import shared_libvirtd
 from harness.process import run
 
 PRINT = os.environ["VIRTPASS_TEST_ARGV"]
@@ -30,14 +29,6 @@ DOMAINS_MIN = 90
 # Each character a word, and what is between an option and its value.
 WORDS = [chr(code) for code in range(33, 127)] + [
     "\t", "\n", "a b", "", "'", "it's", "''", "é", "-a b", "-", "--", "-x", "--", "y", "z", "-S"]
-
-
-@functools.cache
-def shared_libvirtd():
-    server = Libvirtd(shared=True)
-    unittest.addModuleCleanup(server.stop)
-    libvirt.registerErrorHandler(lambda *_: None, None)
-    return server.start()
 
 
 def look_at(text):
@@ -54,6 +45,7 @@ def logged_command(text):
 class Generated(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        libvirt.registerErrorHandler(lambda *_: None, None)
         cls.libvirtd = shared_libvirtd()
 
     def setUp(self):

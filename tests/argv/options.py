@@ -11,7 +11,6 @@ import functools
 import json
 import os
 import re
-import subprocess
 import unittest
 
 from harness import guest

@@ -5,7 +5,6 @@ What a call sends and how it takes an answer is tested against a scripted libvir
 once more for real, through virtpassd.
 """
 
-import functools
 import json
 import os
 import pathlib
@@ -15,10 +14,9 @@ import unittest
 import libvirt
 
 from harness import guest, leaks, rpc, upstream, xdr
-from harness.compare import remove_objects
-from harness.libvirtd import Libvirtd
 from harness.process import run
-from harness.virtpassd import Virtpassd, program
+from harness.real import RealGuests
+from harness.virtpassd import program
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 LAYER = SOURCE / "src/client"
@@ -331,40 +329,13 @@ class Scripted(Failing):
                           "GenericError", re.escape(text), None)
 
 
-@functools.cache
-def shared_libvirtd():
-    server = Libvirtd(shared=True)
-    unittest.addModuleCleanup(server.stop)
-    return server.start()
-
-
-class Real(Failing):
+class Real(Failing, RealGuests):
     """Through virtpassd, with a guest that runs."""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.libvirtd = shared_libvirtd()
-
     def setUp(self):
-        self.libvirtd.process.mark_log()
-        self.virtpassd = Virtpassd(self.libvirtd.sock)
-        self.addCleanup(self.virtpassd.stop)
-        self.addCleanup(remove_objects, self.libvirtd)
-        self.virtpassd.start()
+        super().setUp()
         self.uri = self.virtpassd.uri
-        self.define("g")
-        self.virtpassd.virsh("start", "g")
-        self.virtpassd.wait_session("g")
-
-    def describe_failure(self):
-        return (self.libvirtd.process.log_since_mark()
-                + self.virtpassd.process.log_since_mark())
-
-    def define(self, name):
-        path = self.virtpassd.path("x.xml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(guest.domain(name))
-        self.virtpassd.virsh("define", path)
+        self.start()
 
     def call(self, *args):
         return call(self.uri, *args)
@@ -426,9 +397,7 @@ class Real(Failing):
         return only(self.call("commandline", name, form, "0"), "word")
 
     def test_command_lines(self):
-        with open(f"/proc/{self.libvirtd.qemu_pid('g')}/cmdline", "rb") as file:
-            real = [word.decode() for word in file.read().split(b"\0")[:-1]]
-        self.assertEqual(self.words(RUNNING), real)
+        self.assertEqual(self.words(RUNNING), self.libvirtd.qemu_words("g"))
         for form in GENERATED, ALTERED:
             self.assertEqual(self.words(form)[0], guest.EMULATOR)
             self.assertIn("-machine", self.words(form))
@@ -462,9 +431,6 @@ class Real(Failing):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertIn("g: dedicated session, with out-of-band commands", result.stdout)
         self.assertIn("\n    -machine\n", result.stdout)
-        path = self.virtpassd.path("alter.xml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(ALTERATION)
-        result = example(self.uri, "g", path)
+        result = example(self.uri, "g", self.file(ALTERATION))
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertIn("debug-threads=off", result.stdout)

@@ -13,7 +13,7 @@ import unittest
 import libvirt
 
 from harness import argvdata, guest
-from harness.libvirtd import Libvirtd
+from harness.libvirtd import shared_libvirtd
 from harness.virtpassd import virtpass
 
 # Is not there, and libvirt would ask it what it can do.
@@ -26,21 +26,14 @@ class Refused(Exception):
 
 
 @functools.cache
-def libvirtd():
-    server = Libvirtd(shared=True)
-    unittest.addModuleCleanup(server.stop)
-    return server.start()
-
-
-@functools.cache
 def connection():
-    connected = libvirt.open(libvirtd().uri)
+    connected = libvirt.open(shared_libvirtd().uri)
     unittest.addModuleCleanup(connected.close)
     return connected
 
 
 def tool(*args, stdin=None):
-    result = virtpass(*args, stdin=stdin, env=libvirtd().environment)
+    result = virtpass(*args, stdin=stdin, env=shared_libvirtd().environment)
     if result.returncode != 0:
         raise Refused(result.stderr.removeprefix("error: ").strip())
     return result
@@ -49,7 +42,7 @@ def tool(*args, stdin=None):
 def native(xml):
     """The command line that libvirt generates, machine-specific directories replaced."""
     xml = xml.replace(SHIM, guest.EMULATOR)
-    return connection().domainXMLToNative("qemu-argv", xml).replace(libvirtd().dir, "/DIR")
+    return connection().domainXMLToNative("qemu-argv", xml).replace(shared_libvirtd().dir, "/DIR")
 
 
 @functools.cache

@@ -236,12 +236,9 @@ class WithQemu(RealGuests):
         self.assertIn("snapshots/1.0", self.plain("dumpxml", "g", "--inactive"))
         for form in ((), ("--inactive",)):
             self.assertNotIn("virtpass", self.through("dumpxml", "g", *form))
-        document = self.virtpassd.path("y.xml")
         for how in (self.through, self.plain):
-            with open(document, "w", encoding="utf-8") as file:
-                file.write(how("dumpxml", "g", "--inactive")
-                           .replace("<vcpu", "<title>t</title><vcpu"))
-            how("define", document)
+            xml = how("dumpxml", "g", "--inactive").replace("<vcpu", "<title>t</title><vcpu")
+            how("define", self.file(xml))
             self.through("destroy", "g")
             self.through("start", "g")
             self.virtpassd.wait_session("g")

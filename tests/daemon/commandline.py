@@ -1,28 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Altered command lines: from define to the words of the running QEMU, and back in dumpxml."""
 
-import functools
 import json
 import os
 import re
-import unittest
 
 from harness import guest, limits, rpc, shim, xdr
-from harness.compare import remove_objects
-from harness.libvirtd import Libvirtd, VirshFailed
-from harness.virtpassd import Virtpassd, available, virtpass
+from harness.libvirtd import VirshFailed
+from harness.real import RealGuests
+from harness.virtpassd import virtpass
 
 COMMANDLINE_ALTER, COMMANDLINE_GET, SESSION_INFO = 0x1000, 0x1001, 0x1002
 ADD, REPLACE, CLEAR = range(3)
 DRY_RUN = 1
 XMLNS = f"xmlns:qemu='{guest.QEMU_NS}'"
-
-
-@functools.cache
-def shared_libvirtd():
-    server = Libvirtd(shared=True)
-    unittest.addModuleCleanup(server.stop)
-    return server.start()
 
 
 def commandline(*elements):
@@ -46,48 +37,15 @@ def after(words, option):
     return [words[i + 1] for i, word in enumerate(words[:-1]) if word == option]
 
 
-class Commandlines(unittest.TestCase):
-    config = {}
-
-    @classmethod
-    def setUpClass(cls):
-        if not available():
-            raise unittest.SkipTest("VIRTPASSD names no program")
-        cls.libvirtd = shared_libvirtd()
-
-    def setUp(self):
-        self.libvirtd.process.mark_log()
-        self.virtpassd = Virtpassd(self.libvirtd.sock, config=self.config)
-        self.addCleanup(self.virtpassd.stop)
-        self.addCleanup(remove_objects, self.libvirtd)
-        self.virtpassd.start()
-
-    def describe_failure(self):
-        return (self.libvirtd.process.log_since_mark()
-                + self.virtpassd.process.log_since_mark())
-
-    # -- shorthands ---------------------------------------------------------
-
-    def plain(self, *args, **more):
-        return self.libvirtd.virsh(*args, **more)
-
-    def through(self, *args, **more):
-        return self.virtpassd.virsh(*args, **more)
-
-    def file(self, text, name="x.xml"):
-        path = self.virtpassd.path(name)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        return path
-
+class Commandlines(RealGuests):
     def define(self, *elements, name="g", how=None, xml=None, **more):
+        """elements: of <qemu:commandline>. xml: instead of all else."""
         xml = xml or guest.domain(name, after=commandline(*elements) if elements else "", **more)
         (how or self.through)("define", self.file(xml))
         return xml
 
     def process_words(self, name="g"):
-        with open(f"/proc/{self.libvirtd.qemu_pid(name)}/cmdline", encoding="utf-8") as file:
-            return file.read().split("\0")[:-1]
+        return self.libvirtd.qemu_words(name)
 
     def start(self, *elements, **more):
         self.define(*elements, **more)
@@ -101,13 +59,10 @@ class Commandlines(unittest.TestCase):
         return result.stderr
 
     def monitor(self, command, name="g", **arguments):
-        text = json.dumps({"execute": "__org.virtpass_" + command, "arguments": arguments})
-        return json.loads(self.through("qemu-monitor-command", name, text))
+        return self.qmp("__org.virtpass_" + command, arguments, name)
 
     def answer(self, command, name="g", **arguments):
-        reply = self.monitor(command, name, **arguments)
-        self.assertIn("return", reply)
-        return reply["return"]
+        return self.query("__org.virtpass_" + command, arguments, name)
 
     def tool(self, *args, code=0, **more):
         result = virtpass("-c", self.virtpassd.uri, *args, **more)

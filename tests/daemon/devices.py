@@ -162,10 +162,8 @@ class Devices(RealGuests):
         for name in ("lib", "share"):  # it looks beside its own directory
             os.symlink(f"/usr/{name}", self.virtpassd.path(name))
         shutil.copy(guest.EMULATOR, path)
-        text = self.virtpassd.path("gone.xml")
-        with open(text, "w", encoding="utf-8") as file:
-            file.write(guest.domain("gone").replace(guest.EMULATOR, path))
-        self.through("create", text)
+        xml = guest.domain("gone").replace(guest.EMULATOR, path)
+        self.through("create", self.file(xml))
         self.virtpassd.wait_session("gone")
         for name in self.cache_files():
             os.unlink(name)

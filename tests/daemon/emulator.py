@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """virtpass-emulator: what it makes of its words, and what libvirtd makes of it."""
 
-import functools
 import json
 import os
 import shutil
@@ -11,7 +10,7 @@ from xml.sax.saxutils import quoteattr
 
 from harness import guest, leaks, limits, proctree, shim
 from harness.compare import remove_objects
-from harness.libvirtd import Libvirtd
+from harness.libvirtd import shared_libvirtd
 from harness.process import base_environment, run
 from harness.virtpassd import program
 
@@ -178,13 +177,6 @@ class Direct(unittest.TestCase):
         self.assert_refused(result, "has no <qemu:env")
 
 
-@functools.cache
-def shared_libvirtd():
-    server = Libvirtd(shared=True)
-    unittest.addModuleCleanup(server.stop)
-    return server.start()
-
-
 class WithLibvirtd(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -209,11 +201,8 @@ class WithLibvirtd(unittest.TestCase):
 
     def process(self):
         """(words, environment) of the guest's QEMU."""
-        pid = self.libvirtd.qemu_pid("g")
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            words = file.read().decode().split("\0")[:-1]
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return words, file.read().decode().split("\0")
+        with open(f"/proc/{self.libvirtd.qemu_pid('g')}/environ", encoding="utf-8") as file:
+            return self.libvirtd.qemu_words("g"), file.read().split("\0")
 
     def records(self):
         base = self.libvirtd.path("c/libvirt/qemu/lib")

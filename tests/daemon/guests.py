@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import threading
-import unittest
 
 import libvirt
 
@@ -14,7 +13,7 @@ from harness import guest, limits, proctree, rpc, xdr
 from harness.libvirtd import Libvirtd, VirshFailed
 from harness.process import run
 from harness.real import RealGuests
-from harness.virtpassd import Virtpassd, virtpass
+from harness.virtpassd import virtpass
 
 STATUS = '{"execute":"query-status"}'
 ELEMENT = re.compile(r"<qemu:monitorpassthrough[^>]*>")
@@ -62,10 +61,7 @@ class Definitions(Guests):
     def test_upstream_form_is_stock_xml(self):
         """libvirtd validates it by its own schema and starts it by itself"""
         self.define(after=guest.session_attribute())
-        path = self.virtpassd.path("plain.xml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(self.plain("dumpxml", "g", "--inactive"))
-        self.plain("define", "--validate", path)
+        self.plain("define", "--validate", self.file(self.plain("dumpxml", "g", "--inactive")))
         self.virtpassd.end()
         self.plain("start", "g")
         self.virtpassd.start()
@@ -77,12 +73,9 @@ class Definitions(Guests):
         self.define(after="<qemu:commandline><qemu:arg value='-name'/>"
                           "<qemu:arg value='debug-threads=on'/></qemu:commandline>\n")
         first, plain = self.through("dumpxml", "g"), self.plain("dumpxml", "g")
-        path = self.virtpassd.path("x.xml")
         for reader, writer in ((self.through, self.through), (self.plain, self.through),
                                (self.plain, self.plain)) * 2:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(reader("dumpxml", "g", "--inactive", "--security-info"))
-            writer("define", path)
+            writer("define", self.file(reader("dumpxml", "g", "--inactive", "--security-info")))
             self.assertEqual(self.through("dumpxml", "g"), first)
             self.assertEqual(self.plain("dumpxml", "g"), plain)
         self.assert_words(plain)
@@ -111,10 +104,7 @@ class Definitions(Guests):
         self.dedicated_reply()
 
     def test_transient_guest(self):
-        path = self.virtpassd.path("x.xml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(guest.domain("g"))
-        self.through("create", path)
+        self.through("create", self.file(guest.domain("g")))
         self.virtpassd.wait_session("g")
         self.assert_words(self.plain("dumpxml", "g"))
         self.assert_no_trace(self.through("dumpxml", "g"))
@@ -123,10 +113,7 @@ class Definitions(Guests):
     def test_uuid_that_libvirtd_chooses(self):
         """A definition without uuid"""
         xml = re.sub(r"  <uuid>.*</uuid>\n", "", guest.domain("g"))
-        path = self.virtpassd.path("x.xml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(xml)
-        self.through("define", path)
+        self.through("define", self.file(xml))
         self.through("start", "g")
         self.virtpassd.wait_session("g")
         self.assert_words(self.plain("dumpxml", "g"),
@@ -143,10 +130,7 @@ class Definitions(Guests):
         """Another name and uuid get another session"""
         self.start("g")
         xml = self.through("dumpxml", "g", "--inactive").replace(guest.uuid("g"), guest.uuid("h"))
-        path = self.virtpassd.path("x.xml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(xml.replace("<name>g<", "<name>h<"))
-        self.through("define", path)
+        self.through("define", self.file(xml.replace("<name>g<", "<name>h<")))
         self.through("start", "h")
         self.virtpassd.wait_session("h")
         self.assert_words(self.plain("dumpxml", "h"), "h")
@@ -158,11 +142,9 @@ class Definitions(Guests):
         self.start("g")
         self.through("destroy", "g")
         xml = self.plain("dumpxml", "g").replace(guest.uuid("g"), guest.uuid("h"))
-        path = self.virtpassd.path("x.xml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(xml.replace("<name>g<", "<name>h<")
-                       .replace("virtpass-" + guest.uuid("h"), "virtpass-" + guest.uuid("g")))
-        self.plain("define", path)
+        xml = (xml.replace("<name>g<", "<name>h<")
+               .replace("virtpass-" + guest.uuid("h"), "virtpass-" + guest.uuid("g")))
+        self.plain("define", self.file(xml))
         self.plain("start", "h")
         self.own_names("h")
         self.through("start", "g")  # its QEMU takes the socket's name over
@@ -515,10 +497,7 @@ class Migration(Guests):
         other = Libvirtd("lw", host_uuid="5f0c37d4-91b0-4c1d-8f55-0e1d52f1a003")
         self.addCleanup(other.stop)
         other.start()
-        path = self.virtpassd.path("x.xml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(guest.domain("g"))
-        other.virsh("create", path)
+        other.virsh("create", self.file(guest.domain("g")))
         other.virsh("migrate", "g", self.virtpassd.uri, "--live", "--migrateuri",
                     "tcp://127.0.0.1")
         self.virtpassd.wait_session("g")

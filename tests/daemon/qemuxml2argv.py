@@ -10,7 +10,7 @@ import unittest
 import libvirt
 
 from harness import argvdata
-from harness.libvirtd import Libvirtd
+from harness.libvirtd import shared_libvirtd
 from harness.virtpassd import Virtpassd, available
 
 # What no QEMU starts with, or what says where sockets are.
@@ -23,25 +23,16 @@ NOT_STARTED = {
 }
 
 
-@functools.cache
-def libvirtd():
-    server = Libvirtd(shared=True)
-    unittest.addModuleCleanup(server.stop)
-    return server.start()
-
-
 def normal(word):
     """Without what differs from start to start."""
-    word = re.sub(r"\bfd=\d+", "fd=N", word.replace(libvirtd().dir, "/DIR"))
+    word = re.sub(r"\bfd=\d+", "fd=N", word.replace(shared_libvirtd().dir, "/DIR"))
     return re.sub(r"/domain-\d+-", "/domain--1-", word)
 
 
 def running_options(connection, xml):
     domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
     try:
-        pid = libvirtd().qemu_pid(domain.name())
-        with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
-            words = file.read().split("\0")[:-1]
+        words = shared_libvirtd().qemu_words(domain.name())
     finally:
         domain.destroy()
     return argvdata.options([normal(word) for word in words[1:]])
@@ -65,9 +56,9 @@ class Guests(unittest.TestCase):
     def setUpClass(cls):
         if not available():
             raise unittest.SkipTest("VIRTPASSD names no program")
-        cls.plain = libvirt.open(libvirtd().uri)
+        cls.plain = libvirt.open(shared_libvirtd().uri)
         cls.addClassCleanup(cls.plain.close)
-        virtpassd = Virtpassd(libvirtd().sock, shared=True, config={"sessions": {
+        virtpassd = Virtpassd(shared_libvirtd().sock, shared=True, config={"sessions": {
             "dedicated_sessions": "requested"}})
         cls.addClassCleanup(virtpassd.stop)
         virtpassd.start()

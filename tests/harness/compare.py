@@ -21,7 +21,7 @@ import unittest
 import libvirt
 
 from harness import guest, leaks, limits, proctree, rpc, virtpassd
-from harness.libvirtd import Libvirtd, virsh
+from harness.libvirtd import shared_libvirtd, virsh
 from harness.process import Lines, run
 
 # Tracebacks end where a test called us.
@@ -201,9 +201,7 @@ def remove_objects(server):
 @functools.cache
 def daemons():
     """(libvirtd, virtpassd or None), which end with the file that asked first."""
-    server = Libvirtd(shared=True)
-    unittest.addModuleCleanup(server.stop)
-    server.start()
+    server = shared_libvirtd()
     if not virtpassd.available():
         return server, None
     daemon = virtpassd.Virtpassd(server.sock, shared=True)

@@ -7,10 +7,12 @@ Probing QEMU's capabilities takes seconds, so a cache of them is handed from run
 VIRTPASS_TEST_CACHE; libvirtd itself checks whether it still holds.
 """
 
+import functools
 import os
 import pwd
 import shutil
 import signal
+import unittest
 
 from harness import leaks, limits, proctree, rpc
 from harness.process import Process, base_environment, run
@@ -147,8 +149,21 @@ class Libvirtd:
         with open(self.path("r/libvirt/qemu/run", name + ".pid"), encoding="ascii") as file:
             return int(file.read())
 
+    def qemu_words(self, name):
+        """What it was started with, its own name first."""
+        with open(f"/proc/{self.qemu_pid(name)}/cmdline", encoding="utf-8") as file:
+            return file.read().split("\0")[:-1]
+
     def virsh(self, *args, **more):
         return virsh(self.uri, *args, env=self.environment, **more)
+
+
+@functools.cache
+def shared_libvirtd():
+    """The one of a file's tests, which ends with the file."""
+    server = Libvirtd(shared=True)
+    unittest.addModuleCleanup(server.stop)
+    return server.start()
 
 
 class VirshFailed(AssertionError):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The base of tests with a real libvirtd, virtpassd in front of it, and real guests."""
 
-import functools
 import json
 import unittest
 
@@ -10,15 +9,8 @@ import libvirt_qemu
 
 from harness import guest
 from harness.compare import remove_objects
-from harness.libvirtd import Libvirtd
+from harness.libvirtd import shared_libvirtd
 from harness.virtpassd import Virtpassd, available
-
-
-@functools.cache
-def shared_libvirtd():
-    server = Libvirtd(shared=True)
-    unittest.addModuleCleanup(server.stop)
-    return server.start()
 
 
 class RealGuests(unittest.TestCase):
@@ -52,12 +44,16 @@ class RealGuests(unittest.TestCase):
     def through(self, *args, **more):
         return self.virtpassd.virsh(*args, **more)
 
+    def file(self, text, name="x.xml"):
+        """The path of a file with this text."""
+        path = self.virtpassd.path(name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
     def define(self, name="g", how=None, **more):
         """more: what guest.domain() takes."""
-        path = self.virtpassd.path("x.xml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(guest.domain(name, **more))
-        (how or self.through)("define", path)
+        (how or self.through)("define", self.file(guest.domain(name, **more)))
 
     def start(self, name="g", **more):
         self.define(name, **more)
