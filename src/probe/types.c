@@ -6,8 +6,8 @@
  * -device: device-list-properties gives each property the name of its QOM type. Integers go by a
  * dozen names, numbers of bytes by two, and all others that a person can give are texts: enums,
  * links, names of back ends. (tests/daemon/json_types.py has QEMU judge all of them.) What is no
- * text, number or truth value is read-only or a list; the type of a list is called after what is in
- * it, as in "strList" or "IOThreadVirtQueueMappingList".
+ * text, number or truth value is read-only, an object or a list; the type of a list is called after
+ * what is in it, as in "strList" or "IOThreadVirtQueueMappingList".
  *
  * -object, -netdev, -blockdev, -display, from 8.0 on -audiodev: the schema knows. Before that
  * -audiodev's keys are in a table here, from QEMU's qapi/audio.json.
@@ -35,7 +35,7 @@ static const NamedType qom_types[] = {
     { "list", VP_TYPE_OTHER },    { "struct tm", VP_TYPE_OTHER },
     { "X86CPUFeatureWordInfo", VP_TYPE_OTHER },
     { "GuestPanicInformation", VP_TYPE_OTHER },
-    { "guest statistics", VP_TYPE_OTHER },
+    { "guest statistics", VP_TYPE_OTHER }, { "SocketAddress", VP_TYPE_OTHER },
 };
 
 /* Properties whose type has another name than what they take. */

@@ -26,7 +26,7 @@ COMMANDLINE = """\
 """
 CAPABILITIES = """\
   <qemu:capabilities>
-    <qemu:del capability='virtio-blk-pci'/>
+    <qemu:del capability='query-dirty-rate'/>
   </qemu:capabilities>
 """
 STRAY_PAIR = """\

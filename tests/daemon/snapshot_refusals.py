@@ -52,12 +52,9 @@ class Refused(SnapshotCase):
         self.save_refused("no disk that may be written", name="s")
 
     def test_device_that_cannot_migrate(self):
-        path = self.image("nvme")
         self.start(devices=virtio(self.image("d0")), after=commandline(
-            "-blockdev", json.dumps({"driver": "qcow2", "node-name": "n",
-                                     "file": {"driver": "file", "filename": path}}),
-            "-device", "nvme,drive=n,serial=x,id=n1,addr=0x1d"))
-        self.save_refused("nvme", name="s")
+            "-device", "qemu-xhci,id=x,addr=0x1d", "-device", "usb-uas,bus=x.0,id=u1"))
+        self.save_refused("usb-uas", name="s")
 
     def test_names(self):
         self.start_with(1)
