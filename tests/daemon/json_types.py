@@ -36,7 +36,8 @@ Device = collections.namedtuple("Device", "name creatable bus broken properties"
 TEXTS = {
     "attached": "off",  # "on" attaches an USB device before it is realized, and ends QEMU
 }
-TEXTS_BY_QOM_TYPE = {"OnOffAuto": "auto", "OnOffSplit": "on", "OffAutoPCIBAR": "auto"}
+TEXTS_BY_QOM_TYPE = {"OnOffAuto": "auto", "OnOffSplit": "on", "OffAutoPCIBAR": "auto",
+                     "SocketAddress": '{"type": "unix", "path": "x"}'}
 
 # Machines by the bus that a device wants, in the order in which they are tried. More buses than
 # needed cost time: each process makes them anew.

@@ -10,6 +10,7 @@ import subprocess
 import unittest
 
 from harness import limits
+from harness.ports import free_port
 from harness.process import Process, run
 from harness.real import RealGuests
 from harness.virtpassd import program, virtpass
@@ -19,12 +20,6 @@ def arguments(*words):
     return ("<qemu:commandline>\n"
             + "".join(f"<qemu:arg value='{word}'/>\n" for word in words)
             + "</qemu:commandline>\n")
-
-
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 USER = """<interface type='user'>
