@@ -20,6 +20,22 @@ typedef struct VpProbe VpProbe;
 /* How a load or a store ended. @text: what was loaded, NULL for nothing; or @error. Borrowed. */
 typedef void (*VpAddedKeepFunc)(const char *text, const GError *error, gpointer func_data);
 
+/* A snapshot as libvirt itself remembers it. */
+typedef struct VpLibvirtSnapshot {
+    char *name;
+    char *parent;    /* its parent's name; NULL: it has none */
+    gint64 created;  /* seconds since 1970, when libvirt was asked for it */
+    bool internal;   /* it is in the disks' images */
+    char *kept;      /* text of VP_LINEAGE_KEY in the definition that libvirt has put by with it;
+                      * NULL: none */
+} VpLibvirtSnapshot;
+
+void vp_libvirt_snapshot_free(VpLibvirtSnapshot *snapshot);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpLibvirtSnapshot, vp_libvirt_snapshot_free)
+
+/* @list: of VpLibvirtSnapshot; NULL: not to be had. Borrowed. */
+typedef void (*VpAddedSnapshotsFunc)(const GPtrArray *list, gpointer func_data);
+
 /* What the commands need that is not to be had from QEMU. The functions are called in the loop;
  * @data is that of vp_added_new(). Strings are borrowed, until the loop turns. */
 typedef struct VpAddedHost {
@@ -32,6 +48,9 @@ typedef struct VpAddedHost {
     void (*load)(const char *key, VpAddedKeepFunc func, gpointer func_data, gpointer data);
     void (*store)(const char *key, const char *text, VpAddedKeepFunc func, gpointer func_data,
                   gpointer data);
+
+    /* All snapshots of the domain that libvirt knows of. @func as above. */
+    void (*libvirt_snapshots)(VpAddedSnapshotsFunc func, gpointer func_data, gpointer data);
 
     /* An event for everybody who listens to the domain. @json: its data, an object. */
     void (*emit)(const char *name, const char *json, gpointer data);

@@ -47,6 +47,7 @@ typedef struct Ask {
 typedef struct Keep {
     VpCall *call;        /* NULL: ended */
     VpKeepFunc func;
+    VpHearFunc hear;     /* instead of it, where libvirt's snapshots were asked for */
     gpointer data;
 } Keep;
 
@@ -553,7 +554,7 @@ keep_new(VpCall *call, VpKeepFunc func, gpointer data)
 {
     Keep *keep = g_new0(Keep, 1);
 
-    *keep = (Keep){ call, func, data };
+    *keep = (Keep){ .call = call, .func = func, .data = data };
     g_ptr_array_add(call->keeps, keep);
     return keep;
 }
@@ -572,4 +573,25 @@ vp_call_store(VpCall *call, const char *key, const char *text, VpKeepFunc func, 
     VpAdded *added = call->added;
 
     added->host->store(key, text, on_kept, keep_new(call, func, data), added->data);
+}
+
+static void
+on_heard(const GPtrArray *list, gpointer data)
+{
+    g_autofree Keep *keep = data;
+
+    if (!keep->call)
+        return;
+    g_ptr_array_remove_fast(keep->call->keeps, keep);
+    keep->hear(keep->call, list, keep->data);
+}
+
+void
+vp_call_libvirt_snapshots(VpCall *call, VpHearFunc func, gpointer data)
+{
+    VpAdded *added = call->added;
+    Keep *keep = keep_new(call, NULL, data);
+
+    keep->hear = func;
+    added->host->libvirt_snapshots(on_heard, keep, added->data);
 }

@@ -95,3 +95,8 @@ typedef void (*VpKeepFunc)(VpCall *call, const char *text, const GError *error, 
 void vp_call_load(VpCall *call, const char *key, VpKeepFunc func, gpointer data);
 void vp_call_store(VpCall *call, const char *key, const char *text, VpKeepFunc func,
                    gpointer data);
+
+/* What libvirt itself knows of the domain's snapshots. @list: of VpLibvirtSnapshot, valid during
+ * the call; NULL: not to be had. */
+typedef void (*VpHearFunc)(VpCall *call, const GPtrArray *list, gpointer data);
+void vp_call_libvirt_snapshots(VpCall *call, VpHearFunc func, gpointer data);

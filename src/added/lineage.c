@@ -18,6 +18,9 @@
  * guest still goes on from the current one. A guest that may have been started anew (its clock
  * begins at 0) may have been given any snapshot while it was off.
  *
+ * Where neither tells, libvirt's own account may (hearsay.c): it is heard when a snapshot is seen
+ * for the first time.
+ *
  * What does not follow from this is unknown, never guessed. A parent that is gone hands its
  * children to its own parent.
  */
@@ -91,18 +94,6 @@ add(VpLineage *lineage, const char *uuid, const char *parent, gint64 clock_ns)
     entry->parent = g_strdup(parent);
     entry->clock_ns = clock_ns;
     g_ptr_array_add(lineage->entries, entry);
-}
-
-static gint64
-clock_of(const VpSnapshotKey *key)
-{
-    return key->clock_sec * NS_PER_SEC + key->clock_nsec;
-}
-
-static gint64
-date_of(const VpSnapshotKey *key)
-{
-    return key->date_sec * NS_PER_SEC + key->date_nsec;
 }
 
 static const char *
@@ -209,13 +200,19 @@ vp_lineage_to_text(VpLineage *lineage, const VpSnapshots *snapshots)
     return vp_json_writer_steal(&writer);
 }
 
+gint64
+vp_lineage_slack(gint64 passed_ns)
+{
+    return SLACK_NS + passed_ns / SLACK_SHARE;
+}
+
 /* Whether one with this clock can have been loaded before the guest came to this date and clock;
  * see the top of the file. */
 static bool
 may_have_been_loaded(const VpLineage *lineage, gint64 clock_ns, gint64 date_now, gint64 clock_now)
 {
     gint64 passed = date_now - lineage->since_ns;
-    gint64 slack = SLACK_NS + passed / SLACK_SHARE;
+    gint64 slack = vp_lineage_slack(passed);
     gint64 lag = passed - (clock_now - lineage->clock_ns);
     gint64 behind = lineage->clock_ns - clock_ns;
 
@@ -234,7 +231,8 @@ parent_of(const VpLineage *lineage, const VpSnapshotKey *key)
         const Entry *entry = g_ptr_array_index(lineage->entries, i);
 
         if (strcmp(entry->uuid, lineage->current) != 0 &&
-            may_have_been_loaded(lineage, entry->clock_ns, date_of(key), clock_of(key)))
+            may_have_been_loaded(lineage, entry->clock_ns, vp_snapshot_date(key),
+                                 vp_snapshot_clock(key)))
             return NULL;
     }
     return lineage->current;
@@ -253,44 +251,102 @@ set_current(VpLineage *lineage, const char *uuid, gint64 since_ns, gint64 clock_
     lineage->certain = *seen;
 }
 
-/* What was there before we looked for the first time has no history. */
+/* Nobody knows what has been loaded up to now. */
 static void
-start(VpLineage *lineage, const VpSnapshots *snapshots)
+lose_current(VpLineage *lineage)
 {
-    bool first = lineage->fresh && vp_snapshots_count(snapshots) == 0;
+    set_current(lineage, NULL, g_get_real_time() * 1000, 0, "");
+}
+
+/* The last one that was saved from a running guest. */
+static const VpSnapshot *
+find_newest(const VpSnapshots *snapshots)
+{
+    for (guint i = vp_snapshots_count(snapshots); i > 0; i--) {
+        if (vp_snapshots_at(snapshots, i - 1)->state_holder)
+            return vp_snapshots_at(snapshots, i - 1);
+    }
+    return NULL;
+}
+
+/* What was there before we looked for the first time has no history but libvirt's. */
+static void
+start(VpLineage *lineage, const VpSnapshots *snapshots, const VpHearsay *hearsay)
+{
+    const VpSnapshot *newest = find_newest(snapshots);
 
     for (guint i = 0; i < vp_snapshots_count(snapshots); i++) {
         const VpSnapshot *snapshot = vp_snapshots_at(snapshots, i);
 
-        add(lineage, snapshot->uuid, NULL, clock_of(&snapshot->key));
+        add(lineage, snapshot->uuid, vp_hearsay_parent(hearsay, snapshot),
+            vp_snapshot_clock(&snapshot->key));
     }
-    lineage->current = g_strdup(first ? VP_SNAPSHOT_NO_PARENT : NULL);
+    if (!lineage->fresh)
+        lose_current(lineage);
+    else if (vp_snapshots_count(snapshots) == 0)
+        lineage->current = g_strdup(VP_SNAPSHOT_NO_PARENT);
+    else if (newest && vp_hearsay_knows(hearsay, newest))
+        set_current(lineage, newest->uuid, vp_snapshot_date(&newest->key),
+                    vp_snapshot_clock(&newest->key), "");
     lineage->started = true;
 }
 
 /* Saved by somebody else. What has no state of a guest was made offline, and what is older than
  * what we know came with a disk. */
 static void
-adopt_one(VpLineage *lineage, const VpSnapshot *snapshot)
+adopt_one(VpLineage *lineage, const VpSnapshot *snapshot, const VpHearsay *hearsay)
 {
     const VpSnapshotKey *key = &snapshot->key;
-    bool live = snapshot->state_holder && date_of(key) >= lineage->since_ns;
+    bool live = snapshot->state_holder && vp_snapshot_date(key) >= lineage->since_ns;
+    const char *parent = live ? parent_of(lineage, key) : NULL;
 
-    add(lineage, snapshot->uuid, live ? parent_of(lineage, key) : NULL, clock_of(key));
+    add(lineage, snapshot->uuid, parent ?: vp_hearsay_parent(hearsay, snapshot),
+        vp_snapshot_clock(key));
     if (live)
-        set_current(lineage, snapshot->uuid, date_of(key), clock_of(key), "");
+        set_current(lineage, snapshot->uuid, vp_snapshot_date(key), vp_snapshot_clock(key), "");
+}
+
+bool
+vp_lineage_knows_all(const VpLineage *lineage, const VpSnapshots *snapshots)
+{
+    for (guint i = 0; i < vp_snapshots_count(snapshots); i++) {
+        if (!find(lineage, vp_snapshots_at(snapshots, i)->uuid))
+            return false;
+    }
+    return true;
 }
 
 void
-vp_lineage_adopt(VpLineage *lineage, const VpSnapshots *snapshots, const char *seen)
+vp_lineage_adopt(VpLineage *lineage, const VpSnapshots *snapshots, const VpHearsay *hearsay,
+                 const char *seen)
 {
     lineage->certain = *seen && strcmp(seen, lineage->seen) == 0;
     if (!lineage->started)
-        start(lineage, snapshots);
+        start(lineage, snapshots, hearsay);
     for (guint i = 0; i < vp_snapshots_count(snapshots); i++) {
         if (!find(lineage, vp_snapshots_at(snapshots, i)->uuid))
-            adopt_one(lineage, vp_snapshots_at(snapshots, i));
+            adopt_one(lineage, vp_snapshots_at(snapshots, i), hearsay);
     }
+}
+
+void
+vp_lineage_recorded(const VpLineage *lineage, GHashTable *parents)
+{
+    for (guint i = 0; i < lineage->entries->len; i++) {
+        const Entry *entry = g_ptr_array_index(lineage->entries, i);
+
+        if (entry->parent)
+            g_hash_table_insert(parents, entry->uuid, entry->parent);
+    }
+}
+
+bool
+vp_lineage_allows(const VpLineage *lineage, const VpSnapshot *parent)
+{
+    if (!lineage->started)
+        return false; /* a text that is none of ours */
+    return g_strcmp0(lineage->current, parent ? parent->uuid : VP_SNAPSHOT_NO_PARENT) == 0 ||
+           (parent && lineage->since_ns <= vp_snapshot_date(&parent->key));
 }
 
 void
@@ -303,8 +359,8 @@ vp_lineage_saved(VpLineage *lineage, const VpSnapshotKey *key, bool undisturbed,
                              : parent_of(lineage, key);
 
     vp_snapshot_uuid(key, uuid);
-    add(lineage, uuid, parent, clock_of(key));
-    set_current(lineage, uuid, resumed_ns, clock_of(key), seen);
+    add(lineage, uuid, parent, vp_snapshot_clock(key));
+    set_current(lineage, uuid, resumed_ns, vp_snapshot_clock(key), seen);
 }
 
 void
@@ -314,13 +370,13 @@ vp_lineage_loaded(VpLineage *lineage, const VpSnapshotKey *key, gint64 resumed_n
     char uuid[VP_UUID_SIZE] = "";
 
     vp_snapshot_uuid(key, uuid);
-    set_current(lineage, uuid, resumed_ns, clock_of(key), seen);
+    set_current(lineage, uuid, resumed_ns, vp_snapshot_clock(key), seen);
 }
 
 void
 vp_lineage_lost(VpLineage *lineage)
 {
-    set_current(lineage, NULL, 0, 0, "");
+    lose_current(lineage);
 }
 
 void

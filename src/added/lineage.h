@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "added/hearsay.h"
 #include "added/snapshot_list.h"
 
 /* Under which it is kept for the domain. */
@@ -19,12 +20,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpLineage, vp_lineage_free)
  * oldest. */
 char *vp_lineage_to_text(VpLineage *lineage, const VpSnapshots *snapshots);
 
+/* Whether each has been taken in already; otherwise libvirt is worth asking before. */
+bool vp_lineage_knows_all(const VpLineage *lineage, const VpSnapshots *snapshots);
+
 /*
  * Takes in what others have saved since; to be called before anything else is asked of @lineage.
+ * @hearsay: about @snapshots; NULL: nothing was heard.
  * @seen: what stands for the guest not having been stopped: as long as it is the same text as at
  * the last vp_lineage_saved() or vp_lineage_loaded(), nobody can have loaded anything.
  */
-void vp_lineage_adopt(VpLineage *lineage, const VpSnapshots *snapshots, const char *seen);
+void vp_lineage_adopt(VpLineage *lineage, const VpSnapshots *snapshots, const VpHearsay *hearsay,
+                      const char *seen);
 
 /* The snapshot with @key was saved (loaded), by us. @resumed_ns: since when the guest goes on, in
  * nanoseconds since 1970. @undisturbed: nobody can have loaded another between
@@ -42,3 +48,14 @@ void vp_lineage_deleted(VpLineage *lineage, const char *uuid);
 
 /* Sets parent and current of each in @snapshots; current only if it is certain. */
 void vp_lineage_fill(const VpLineage *lineage, VpSnapshots *snapshots);
+
+/* For hearsay.c, of one that was kept with a snapshot of libvirt's: adds the known parents in it to
+ * the map @parents, whose strings stay with @lineage. */
+void vp_lineage_recorded(const VpLineage *lineage, GHashTable *parents);
+
+/* Whether the guest can have gone on from @parent (NULL: from none) when that was all we knew:
+ * it did, or what we knew of was before @parent was taken. */
+bool vp_lineage_allows(const VpLineage *lineage, const VpSnapshot *parent);
+
+/* By how much date and clock may differ from each other in this time although nothing happened. */
+gint64 vp_lineage_slack(gint64 passed_ns);

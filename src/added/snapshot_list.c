@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#define NS_PER_SEC G_GINT64_CONSTANT(1000000000)
+
 const char *const vp_snapshot_problem_names[VP_SNAPSHOT_PROBLEMS] = {
     [VP_SNAPSHOT_MISSING] = "missing-on",
     [VP_SNAPSHOT_MISMATCHED] = "mismatched",
@@ -233,6 +235,18 @@ vp_snapshots_find(const VpSnapshots *snapshots, const char *tag)
             found = snapshot;
     }
     return found;
+}
+
+gint64
+vp_snapshot_date(const VpSnapshotKey *key)
+{
+    return key->date_sec * NS_PER_SEC + key->date_nsec;
+}
+
+gint64
+vp_snapshot_clock(const VpSnapshotKey *key)
+{
+    return key->clock_sec * NS_PER_SEC + key->clock_nsec;
 }
 
 bool

@@ -57,6 +57,10 @@ VpSnapshot *vp_snapshots_find_uuid(const VpSnapshots *snapshots, const char *uui
  * is none. */
 VpSnapshot *vp_snapshots_find(const VpSnapshots *snapshots, const char *tag);
 
+/* Nanoseconds: since 1970; for which the guest had run. */
+gint64 vp_snapshot_date(const VpSnapshotKey *key);
+gint64 vp_snapshot_clock(const VpSnapshotKey *key);
+
 bool vp_snapshot_loadable(const VpSnapshot *snapshot);
 
 /* "it is missing on virtio-disk1, and virtio-disk0 has several of that name". "" if it can be

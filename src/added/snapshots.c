@@ -5,37 +5,45 @@
  * descends from whom. A look only: what it finds is not kept.
  */
 
-#include "added/lineage.h"
+#include "added/lineage_load.h"
 #include "added/rows.h"
 
+typedef struct Look {
+    VpSnapshots *snapshots;
+    VpLineageLoad loading;
+} Look;
+
 static void
-on_lineage(VpCall *call, const char *text, const GError *error, gpointer data)
+look_free(gpointer data)
 {
-    VpSnapshots *snapshots = data;
-    g_autoptr(VpLineage) lineage = vp_lineage_parse(error ? "" : text);
-    g_autofree char *epoch = vp_call_epoch(call);
+    Look *look = data;
+
+    vp_lineage_load_clear(&look->loading);
+    vp_snapshots_free(look->snapshots);
+    g_free(look);
+}
+
+static void
+on_lineage(VpCall *call, VpLineage *loaded, gpointer data)
+{
+    Look *look = data;
+    g_autoptr(VpLineage) lineage = loaded;
     g_autofree char *json = NULL;
 
-    vp_lineage_adopt(lineage, snapshots, epoch);
-    vp_lineage_fill(lineage, snapshots);
+    if (lineage)
+        vp_lineage_fill(lineage, look->snapshots);
     json = vp_json_get_bool(vp_call_arguments(call), "per-device")
-               ? vp_snapshots_to_json_per_device(snapshots)
-               : vp_snapshots_to_json(snapshots);
+               ? vp_snapshots_to_json_per_device(look->snapshots)
+               : vp_snapshots_to_json(look->snapshots);
     vp_call_return(call, json);
 }
 
 static void
-free_snapshots(gpointer snapshots)
+on_blocks(VpCall *call, const VpJsonNode *reply, gpointer data)
 {
-    vp_snapshots_free(snapshots);
-}
-
-static void
-on_blocks(VpCall *call, const VpJsonNode *reply, gpointer data G_GNUC_UNUSED)
-{
+    Look *look = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(VpDisks) disks = NULL;
-    VpSnapshots *snapshots = NULL;
 
     if (vp_json_get(reply, "error")) {
         vp_call_fail_reply(call, NULL, reply);
@@ -46,15 +54,17 @@ on_blocks(VpCall *call, const VpJsonNode *reply, gpointer data G_GNUC_UNUSED)
         vp_call_fail(call, "GenericError", "%s", error->message);
         return;
     }
-    snapshots = vp_snapshots_new(disks);
-    vp_call_set_state(call, snapshots, free_snapshots);
-    vp_call_load(call, VP_LINEAGE_KEY, on_lineage, snapshots);
+    look->snapshots = vp_snapshots_new(disks);
+    vp_lineage_load(&look->loading, call, look->snapshots, on_lineage, look);
 }
 
 static void
 query_snapshots(VpCall *call)
 {
-    vp_call_ask(call, "{\"execute\":\"query-block\"}", on_blocks, NULL);
+    Look *look = g_new0(Look, 1);
+
+    vp_call_set_state(call, look, look_free);
+    vp_call_ask(call, "{\"execute\":\"query-block\"}", on_blocks, look);
 }
 
 static const VpField arguments[] = {

@@ -35,6 +35,7 @@ typedef struct Stage {
     GString *emitted;
     VpAddedKeepFunc func;  /* of the load or store under way */
     gpointer func_data;
+    VpAddedSnapshotsFunc hear; /* of the list that is being asked for */
     GSource *later;
 } Stage;
 
@@ -105,6 +106,29 @@ host_store(const char *key, const char *text, VpAddedKeepFunc func, gpointer fun
     begin(stage, on_stored, func, func_data);
 }
 
+/* One snapshot, or with @refuse nothing. */
+static gboolean
+on_heard(gpointer data)
+{
+    Stage *stage = data;
+    VpLibvirtSnapshot snapshot = { .name = (char *)"a" };
+    g_autoptr(GPtrArray) list = g_ptr_array_new();
+
+    g_ptr_array_add(list, &snapshot);
+    vp_loop_cancel(&stage->later);
+    g_steal_pointer(&stage->hear)(stage->refuse ? NULL : list, stage->func_data);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+host_hear(VpAddedSnapshotsFunc func, gpointer func_data, gpointer data)
+{
+    Stage *stage = data;
+
+    begin(stage, on_heard, NULL, func_data);
+    stage->hear = func;
+}
+
 static void
 host_emit(const char *name, const char *json, gpointer data)
 {
@@ -113,7 +137,7 @@ host_emit(const char *name, const char *json, gpointer data)
 
 static const VpAddedHost host = {
     .domain_name = host_name, .emulator = host_name, .pid = host_pid, .load = host_load,
-    .store = host_store, .emit = host_emit,
+    .store = host_store, .libvirt_snapshots = host_hear, .emit = host_emit,
 };
 
 /* --- the stage ------------------------------------------------------------ */
@@ -164,7 +188,9 @@ stop(Stage *stage, bool users_first)
         vp_added_user_free(stage->users[i]);
         g_ptr_array_unref(stage->replies[i]);
     }
-    if (stage->later)
+    if (stage->later && stage->hear)
+        on_heard(stage);
+    else if (stage->later)
         on_kept(stage);
     g_free(stage->kept);
     g_string_free(stage->emitted, TRUE);
@@ -423,7 +449,8 @@ test_lists(void)
     await(&stage, 0, 1,
           "{\"return\": [{\"name\": \"stop\"}, {\"name\": \"cont\"}, {\"name\": \"query-status\"}, "
           "{\"name\": \"query-test\"}, {\"name\": \"test-now\"}, {\"name\": \"test-hang\"}, "
-          "{\"name\": \"test-many\"}, {\"name\": \"test-keep\"}], \"id\": 5}");
+          "{\"name\": \"test-many\"}, {\"name\": \"test-keep\"}, "
+          "{\"name\": \"test-hear\"}], \"id\": 5}");
     vp_test_peer_expect(stage.peer, "{\"execute\":\"query-qmp-schema\"}",
                         "{\"return\": [{\"name\": \"str\", \"meta-type\": \"builtin\", "
                         "\"json-type\": \"string\"}], \"id\": $ID}");
@@ -437,9 +464,9 @@ test_lists(void)
         for (guint k = 0; k < i; k++) /* each name once */
             g_assert_cmpstr(name, !=, vp_json_get_string(vp_json_at(list, k), "name"));
     }
-    /* str; int [str] bool 2 objects 1 command; empty 3 commands (stop and cont too); any, object,
+    /* str; int [str] bool 2 objects 1 command; empty 4 commands (stop and cont too); any, object,
      * object, array, command; object, command. */
-    g_assert_cmpuint(vp_json_length(list), ==, 1 + 6 + 1 + 4 + 5 + 2);
+    g_assert_cmpuint(vp_json_length(list), ==, 1 + 6 + 1 + 4 + 6 + 2);
     /* An error is left alone. */
     vp_test_peer_expect(stage.peer, "{\"execute\":\"query-qmp-schema\"}", VP_TEST_ERROR);
     send(&stage, 0, "{\"execute\":\"query-qmp-schema\"}");
@@ -484,6 +511,22 @@ test_keeping(void)
     await(&stage, 0, 2,
           "{\"error\": {\"class\": \"GenericError\", \"desc\": \"refused\"}}");
     send(&stage, 0, "{\"execute\":\"test-keep\",\"arguments\":{\"text\":\"[1]\"}}");
+    vp_test_until(stage.later);
+    stop(&stage, false); /* while the host is asked */
+}
+
+static void
+test_hearing(void)
+{
+    Stage stage;
+
+    start(&stage);
+    send(&stage, 0, "{\"execute\":\"test-hear\"}");
+    await(&stage, 0, 1, "{\"return\": \"a\"}");
+    stage.refuse = true;
+    send(&stage, 0, "{\"execute\":\"test-hear\"}");
+    await(&stage, 0, 2, "{\"return\": \"nothing\"}");
+    send(&stage, 0, "{\"execute\":\"test-hear\"}");
     vp_test_until(stage.later);
     stop(&stage, false); /* while the host is asked */
 }
@@ -616,6 +659,7 @@ main(int argc, char **argv)
     g_test_add_func("/added/lists", test_lists);
     g_test_add_func("/added/many-questions", test_many_questions);
     g_test_add_func("/added/keeping", test_keeping);
+    g_test_add_func("/added/hearing", test_hearing);
     g_test_add_func("/added/leaving", test_leaving);
     g_test_add_func("/added/orphans-limit", test_orphans_limit);
     g_test_add_func("/added/calls-limit", test_calls_limit);

@@ -160,13 +160,34 @@ static const VpCommandRow test_keep_row = {
     .name = "test-keep", .arguments = test_arguments, .handler = test_keep,
 };
 
+/* test-hear: the names of libvirt's snapshots. */
+static void
+on_heard(VpCall *call, const GPtrArray *list, gpointer data)
+{
+    g_autoptr(GString) names = g_string_new("\"");
+
+    g_assert_cmpstr(data, ==, "data");
+    for (guint i = 0; list && i < list->len; i++)
+        g_string_append(names, ((const VpLibvirtSnapshot *)g_ptr_array_index(list, i))->name);
+    g_string_append(names, list ? "\"" : "nothing\"");
+    vp_call_return(call, names->str);
+}
+
+static void
+test_hear(VpCall *call)
+{
+    vp_call_libvirt_snapshots(call, on_heard, (gpointer)"data");
+}
+
+static const VpCommandRow test_hear_row = { .name = "test-hear", .handler = test_hear };
+
 /* Two that QEMU has as well. */
 static const VpCommandRow stop_row = { .name = "stop", .handler = test_now };
 static const VpCommandRow always_row = { .name = "cont", .handler = test_now, .always = true };
 
 static const VpCommandRow *const rows[] = {
-    &query_test_row, &test_now_row, &test_hang_row, &test_many_row, &test_keep_row, &stop_row,
-    &always_row, NULL,
+    &query_test_row, &test_now_row, &test_hang_row, &test_many_row, &test_keep_row, &test_hear_row,
+    &stop_row, &always_row, NULL,
 };
 
 const VpCommandRow *

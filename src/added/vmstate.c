@@ -33,11 +33,11 @@ state_free(gpointer data)
     vp_disks_unref(state->before);
     vp_disks_unref(state->after);
     vp_snapshots_free(state->snapshots);
+    vp_lineage_load_clear(&state->loading);
     vp_lineage_free(state->lineage);
     g_ptr_array_unref(state->failures);
     g_ptr_array_unref(state->deleting);
     g_free(state->name);
-    g_free(state->epoch);
     g_free(state->status);
     g_free(state->result);
     g_free(state->error);
@@ -78,17 +78,11 @@ vp_vmstate_check(VpVmState *state, const VpVmSurvey *survey, bool loading, GErro
 }
 
 static void
-on_lineage(VpCall *call, const char *text, const GError *error, gpointer data)
+on_lineage(VpCall *call G_GNUC_UNUSED, VpLineage *lineage, gpointer data)
 {
     VpVmState *state = data;
 
-    if (error) {
-        vp_log_warning("domain '%s': the parents of its snapshots cannot be read: %s",
-                       vp_call_domain_name(call), error->message);
-    } else {
-        state->lineage = vp_lineage_parse(text);
-        vp_lineage_adopt(state->lineage, state->snapshots, state->epoch);
-    }
+    state->lineage = lineage;
     state->step(state);
 }
 
@@ -99,7 +93,6 @@ take_survey(VpVmState *state, const VpVmSurvey *survey, GError **error)
     if (!state->before)
         return false;
     state->snapshots = vp_snapshots_new(state->before);
-    state->epoch = vp_call_epoch(state->call);
     state->ran = vp_json_get_bool(survey->status, "running");
     state->job.total = vp_json_get_int(survey->memory, "base-memory", 0) +
                        vp_json_get_int(survey->memory, "plugged-memory", 0);
@@ -124,7 +117,7 @@ on_survey(VpCall *call, const GPtrArray *replies, gpointer data)
 
     vp_job_sweep(call, survey.jobs);
     if (take_survey(state, &survey, &error))
-        vp_call_load(call, VP_LINEAGE_KEY, on_lineage, state);
+        vp_lineage_load(&state->loading, call, state->snapshots, on_lineage, state);
     else
         vp_call_fail(call, "GenericError", "%s", error->message);
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "added/job.h"
-#include "added/lineage.h"
+#include "added/lineage_load.h"
 
 /* What is asked before anything is touched. Values of "return", valid during the check. */
 typedef struct VpVmSurvey {
@@ -32,13 +32,13 @@ struct VpVmState {
 
     VpDisks *before;        /* the disks at the time of the check */
     VpSnapshots *snapshots; /* in them */
-    char *epoch;            /* vp_call_epoch() then */
     bool ran;               /* the guest did */
 
     VpDisks *after;         /* the disks when they were looked at last */
     char *status;           /* and the guest's state, */
     bool runs;              /* and whether it does */
 
+    VpLineageLoad loading;
     VpLineage *lineage;     /* NULL: it cannot be had, and must not be overwritten */
     GPtrArray *failures;    /* of char *: what could not be deleted, and why */
     GPtrArray *deleting;    /* of char *: the disk of each deletion under way */

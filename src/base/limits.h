@@ -168,6 +168,10 @@
  * allows 65536 in one image, of which QEMU would need minutes to write the table. */
 #define VP_SNAPSHOTS_MAX 4096u
 
+/* Snapshots that libvirt knows of for a domain, up to which it is asked for each: a definition of
+ * 10 kB or more, and a third of a millisecond. With more of them its word is not used. */
+#define VP_LIBVIRT_SNAPSHOTS_MAX 512u
+
 /* Snapshots whose parents are remembered, about 90 bytes each in the domain's definition. */
 #define VP_LINEAGE_MAX 1024u
 

@@ -12,6 +12,7 @@
 
 #include "json/text.h"
 #include "qemu_passthrough/daemon.h"
+#include "qemu_passthrough/libvirt_snapshots.h"
 #include "qemu_passthrough/metadata.h"
 
 #include <string.h>
@@ -63,6 +64,14 @@ store(const char *key, const char *text, VpAddedKeepFunc func, gpointer func_dat
 }
 
 static void
+libvirt_snapshots(VpAddedSnapshotsFunc func, gpointer func_data, gpointer data)
+{
+    VpDaemon *daemon = vp_domain_owner_data(data);
+
+    vp_libvirt_snapshots_list(daemon->upstream, daemon->loop, data, func, func_data);
+}
+
+static void
 emit(const char *name, const char *json, gpointer data)
 {
     gint64 now = g_get_real_time();
@@ -83,7 +92,7 @@ emit(const char *name, const char *json, gpointer data)
 
 static const VpAddedHost host = {
     .domain_name = domain_name, .emulator = emulator, .pid = pid, .load = load, .store = store,
-    .emit = emit,
+    .libvirt_snapshots = libvirt_snapshots, .emit = emit,
 };
 
 VpAdded *

@@ -162,6 +162,22 @@ typedef struct VpXmlState VpXmlState;
 /* Those of a document in upstream form: of VpXmlState, owned by the array; maybe none. */
 GPtrArray *vp_xml_state_read(const char *xml);
 
+/* What libvirt says of one snapshot. */
+typedef struct VpXmlSnapshot {
+    char *name;
+    char *parent;    /* name of its parent; NULL: it has none */
+    gint64 created;  /* seconds since 1970 */
+    bool internal;   /* it is in the images of the disks, all that was saved of it */
+    char *kept;      /* the text that virtpassd keeps under the key asked for, in the definition of
+                      * the domain as it was then; NULL: there is none */
+} VpXmlSnapshot;
+
+void vp_xml_snapshot_clear(VpXmlSnapshot *snapshot);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpXmlSnapshot, vp_xml_snapshot_clear)
+
+/* Reads libvirt's <domainsnapshot>. false: it is none, or says too little. */
+bool vp_xml_read_snapshot(const char *xml, const char *key, VpXmlSnapshot *ret_snapshot);
+
 /* Puts those into an upstream-form document that has none in the same namespace. Result as for
  * vp_xml_translate(). */
 bool vp_xml_state_put(const char *xml, const GPtrArray *states, char **ret_xml, GError **error);

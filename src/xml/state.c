@@ -17,8 +17,6 @@
 
 #include <string.h>
 
-#define NAMESPACES "http://virtpass.org/schemas/state/"
-
 struct VpXmlState {
     char *uri;
     char *text; /* the element */
@@ -28,7 +26,7 @@ static bool
 is_state(const VpXmlNode *node)
 {
     return node->role == VP_XML_FOREIGN && node->n_bindings > 0 &&
-           g_str_has_prefix(node->uri, NAMESPACES);
+           g_str_has_prefix(node->uri, VP_XML_STATE_NAMESPACES);
 }
 
 bool
@@ -84,7 +82,7 @@ vp_xml_state_read(const char *xml)
     g_autoptr(GPtrArray) states = g_ptr_array_new_with_free_func(state_free);
     g_autofree char *same = NULL;
 
-    if (strstr(xml, NAMESPACES))
+    if (strstr(xml, VP_XML_STATE_NAMESPACES))
         vp_xml_rewrite(xml, collect, states, &same, NULL);
     return g_steal_pointer(&states);
 }

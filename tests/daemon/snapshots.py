@@ -248,6 +248,70 @@ class Inheritance(SnapshotCase):
         self.assertEqual(self.parents(), {"a": "-", "c": "a", "b": "c"})
 
 
+class LibvirtsAccount(SnapshotCase):
+    """Snapshots that libvirt took, at the first look at them."""
+
+    def take(self, *names):
+        """By libvirtd, to whom virtpassd is nobody"""
+        for name in names:
+            self.libvirtd.virsh("snapshot-create-as", "g", name)
+
+    def revert(self, name):
+        self.libvirtd.virsh("snapshot-revert", "g", name)
+        self.virtpassd.wait_session("g")
+
+    def test_branch(self):
+        self.start_with(2)
+        self.take("a", "b")
+        self.revert("a")
+        self.take("c")
+        self.assertEqual(self.parents(), {"a": "-", "b": "a", "c": "a"})
+        self.libvirtd.virsh("snapshot-delete", "g", "a")
+        self.assertEqual(self.parents(), {"b": "-", "c": "?"})
+        self.assertIn(self.ask("savevm", name="d")["snapshot"]["parent"],
+                      (None, self.snapshots()["c"]["uuid"]))
+        self.libvirtd.virsh("snapshot-delete", "g", "b", "--metadata")
+        self.assertEqual(self.parents()["b"], "-")  # it is ours to know now
+
+    def test_offline(self):
+        images = [self.image("d0")]
+        self.define(devices=virtio(images[0]))
+        self.take("a", "b")
+        self.boot()
+        self.take("c")
+        self.assertEqual(self.parents(), {"a": "-", "b": "a", "c": "b"})
+
+    def test_our_commands_between(self):
+        """libvirt goes on naming what it took last"""
+        self.start_with(1)
+        self.take("a")
+        self.ask("savevm", name="x")
+        self.take("b")
+        self.assertIn("<name>a</name>", self.libvirtd.virsh("snapshot-dumpxml", "g", "b"))
+        self.assertIn(self.parents()["b"], "x?")
+        self.ask("loadvm", name="a")
+        self.take("c")
+        self.assertIn("<name>b</name>", self.libvirtd.virsh("snapshot-dumpxml", "g", "c"))
+        parents = self.parents()
+        self.assertIn(parents["c"], "a?")
+        self.revert("a")
+        self.assertEqual((self.parents()["a"], self.parents()["x"]), ("-", "a"))
+        for name in ("b", "c"):
+            self.assertIn(self.parents()[name], ("?", parents[name]))
+
+    def test_others_between(self):
+        self.start_with(1)
+        self.take("a")
+        self.assertEqual(self.human("savevm x"), "")
+        self.take("b", "c")
+        self.assertEqual(self.parents(), {"a": "-", "x": "?", "b": "?", "c": "b"})
+        self.virtpassd.virsh("suspend", "g")
+        self.assertEqual(self.human("loadvm b"), "")
+        self.take("d")
+        self.assertIn("<name>c</name>", self.libvirtd.virsh("snapshot-dumpxml", "g", "d"))
+        self.assertEqual(self.parents(), {"a": "-", "x": "?", "b": "?", "c": "b", "d": "?"})
+
+
 class Tool(SnapshotCase):
     """virtpass savevm, loadvm, delvm, snapshots"""
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What QEMU tells of its disks (the first line) and what has been kept about their snapshots (the
- * second). Whatever it is: the lists are valid JSON, a snapshot that can be loaded is on every disk
+ * What QEMU tells of its disks (the first line), what has been kept about their snapshots (the
+ * second) and what libvirt says of them (the third: [name, parent, created, kept]). Whatever it is: the lists are valid JSON, a snapshot that can be loaded is on every disk
  * that counts, and what is kept in the end is understood again.
  */
 
@@ -58,15 +58,40 @@ check_json(char *json)
     g_assert_nonnull(tree);
 }
 
-static void
-check_lineage(VpSnapshots *snapshots, const char *kept)
+static GPtrArray *
+read_account(const char *text)
 {
+    g_autoptr(VpJsonTree) tree = text ? vp_json_tree_parse(text, -1, NULL) : NULL;
+    const VpJsonNode *root = vp_json_root(tree);
+    GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)vp_libvirt_snapshot_free);
+
+    for (guint i = 0; i < vp_json_length(root); i++) {
+        const VpJsonNode *item = vp_json_at(root, i);
+        const char *created = vp_json_number_text(vp_json_at(item, 2));
+        VpLibvirtSnapshot *snapshot = g_new0(VpLibvirtSnapshot, 1);
+
+        snapshot->name = g_strdup(vp_json_string(vp_json_at(item, 0)) ?: "");
+        snapshot->parent = g_strdup(vp_json_string(vp_json_at(item, 1)));
+        snapshot->created = created ? g_ascii_strtoll(created, NULL, 10) : 0;
+        snapshot->internal = true;
+        snapshot->kept = g_strdup(vp_json_string(vp_json_at(item, 3)));
+        g_ptr_array_add(list, snapshot);
+    }
+    return list;
+}
+
+static void
+check_lineage(VpSnapshots *snapshots, const char *kept, const char *account)
+{
+    g_autoptr(GPtrArray) heard = read_account(account);
+    g_autoptr(VpHearsay) hearsay = vp_hearsay_new(heard, snapshots);
     g_autoptr(VpLineage) lineage = vp_lineage_parse(kept);
     g_autoptr(VpLineage) again = NULL;
     g_autofree char *text = NULL;
     g_autofree char *second = NULL;
 
-    vp_lineage_adopt(lineage, snapshots, "seen");
+    vp_lineage_adopt(lineage, snapshots, hearsay, "seen");
+    g_assert_true(vp_lineage_knows_all(lineage, snapshots));
     if (vp_snapshots_count(snapshots) > 1) {
         vp_lineage_loaded(lineage, &vp_snapshots_at(snapshots, 0)->key, 1, "seen");
         vp_lineage_saved(lineage, &vp_snapshots_at(snapshots, 1)->key, false, 2, "seen");
@@ -85,12 +110,15 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     g_autofree char *bytes = g_strndup((const char *)data, size);
     g_autofree char *text = g_utf8_make_valid(bytes, -1);
     char *kept = strchr(text, '\n');
+    char *account = kept ? strchr(kept + 1, '\n') : NULL;
     g_autoptr(VpJsonTree) tree = NULL;
     g_autoptr(VpDisks) disks = NULL;
     g_autoptr(VpSnapshots) snapshots = NULL;
 
     if (kept)
         *kept++ = '\0';
+    if (account)
+        *account++ = '\0';
     tree = vp_json_tree_parse(text, -1, NULL);
     disks = vp_disks_read(vp_json_root(tree), NULL);
     if (!disks)
@@ -99,7 +127,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     snapshots = vp_snapshots_new(disks);
     for (guint i = 0; i < vp_snapshots_count(snapshots); i++)
         check_snapshot(snapshots, vp_snapshots_at(snapshots, i));
-    check_lineage(snapshots, kept);
+    check_lineage(snapshots, kept, account);
     check_json(vp_snapshots_to_json(snapshots));
     check_json(vp_snapshots_to_json_per_device(snapshots));
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Any bytes as a document through translate, restore and read_session. Beyond not crashing, the
+ * Any bytes as a document through translate, restore, read_session and read_snapshot. Beyond not crashing, the
  * laws of the layer hold for whatever is accepted: nothing gets lost on the way there and back,
  * and a second time changes nothing.
  */
@@ -27,11 +27,20 @@ has_state(const char *xml)
     return states->len > 0;
 }
 
+static void
+read_snapshot(const char *xml)
+{
+    g_auto(VpXmlSnapshot) snapshot = { 0 };
+
+    g_assert_true(vp_xml_read_snapshot(xml, "snapshots", &snapshot) == (snapshot.name != NULL));
+}
+
 int
 LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
 {
     g_autofree char *xml = g_strndup((const char *)data, size);
 
+    read_snapshot(xml);
     if (!hides_names(xml) && !has_state(xml))
         check_laws(xml);
     return 0;
