@@ -42,13 +42,21 @@ proof_holds() {
     esac
 }
 
-# missing_rows GROUP...: the rows of ci/packages, "PACKAGE PROOF", whose proof does not hold.
+# is_missing PACKAGE PROOF: a proof with "?" in front is missed only where apt knows the package.
+is_missing() {
+    case $2 in
+    \?*) ! proof_holds "${2#?}" && [ -n "$(known_packages "$1" 2> /dev/null)" ] ;;
+    *) ! proof_holds "$2" ;;
+    esac
+}
+
+# missing_rows GROUP...: the rows of ci/packages, "PACKAGE PROOF", of what is missing.
 missing_rows() {
     local group package proof
 
     while read -r group package proof; do
         case " $* " in
-        *" $group "*) proof_holds "$proof" || printf '%s %s\n' "$package" "$proof" ;;
+        *" $group "*) ! is_missing "$package" "$proof" || printf '%s %s\n' "$package" "$proof" ;;
         esac
     done < <(grep -v -e '^#' -e '^$' "$ci_dir/packages")
 }
@@ -90,6 +98,8 @@ need_packages() {
     fi
     say "Installing what is missing: ${packages[*]}"
     as_root apt-get update -q
+    mapfile -t rows < <(missing_rows "$@") # again: what the release has is known only now
+    packages=("${rows[@]%% *}")
     mapfile -t known < <(known_packages "${packages[@]}")
     if [ ${#known[@]} -gt 0 ]; then
         apt_install "${known[@]}"
