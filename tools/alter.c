@@ -9,6 +9,7 @@
 #include "words.h"
 
 #include "client/libvirt-qemu-passthrough.h"
+#include "json/write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,11 +38,11 @@ print_json(const virtpassAlteration *alteration)
     vp_json_begin_object(&writer, NULL);
     vp_json_add_string(&writer, "xml", virtpassAlterationGetXML(alteration));
     virtpassAlterationGetGenerated(alteration, &words);
-    vp_json_add_words(&writer, "generated", words);
+    vp_json_add_strings(&writer, "generated", words, -1);
     virtpassAlterationGetAltered(alteration, &words);
-    vp_json_add_words(&writer, "altered", words);
+    vp_json_add_strings(&writer, "altered", words, -1);
     virtpassAlterationGetWarnings(alteration, &words);
-    vp_json_add_words(&writer, "warnings", words);
+    vp_json_add_strings(&writer, "warnings", words, -1);
     vp_json_end(&writer);
     text = vp_json_writer_steal(&writer);
     puts(text);

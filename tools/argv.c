@@ -13,6 +13,7 @@
 #include "words.h"
 
 #include "client/libvirt-qemu-passthrough.h"
+#include "json/write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,12 +55,12 @@ print_json(const virtpassCommandline *commandline, const virtpassCommandline *fr
     vp_json_begin_object(&writer, NULL);
     if (from) {
         virtpassCommandlineGetWords(from, &words);
-        vp_json_add_words(&writer, "generated", words);
+        vp_json_add_strings(&writer, "generated", words, -1);
     }
     virtpassCommandlineGetWords(commandline, &words);
-    vp_json_add_words(&writer, from ? "altered" : "words", words);
+    vp_json_add_strings(&writer, from ? "altered" : "words", words, -1);
     virtpassCommandlineGetEnvironment(commandline, &words);
-    vp_json_add_words(&writer, "environment", words);
+    vp_json_add_strings(&writer, "environment", words, -1);
     vp_json_end(&writer);
     text = vp_json_writer_steal(&writer);
     puts(text);

@@ -15,6 +15,7 @@
 #include "argv/text.h"
 #include "base/error.h"
 #include "command.h"
+#include "json/write.h"
 #include "offline.h"
 #include "plan/shim.h"
 #include "words.h"
@@ -86,9 +87,9 @@ print_json(const VpCommandText *text, char **altered)
     g_autofree char *json = NULL;
 
     vp_json_begin_object(&writer, NULL);
-    vp_json_add_words(&writer, "generated", (const char *const *)text->words);
-    vp_json_add_words(&writer, "altered", (const char *const *)altered);
-    vp_json_add_words(&writer, "environment", (const char *const *)text->environment);
+    vp_json_add_strings(&writer, "generated", (const char *const *)text->words, -1);
+    vp_json_add_strings(&writer, "altered", (const char *const *)altered, -1);
+    vp_json_add_strings(&writer, "environment", (const char *const *)text->environment, -1);
     vp_json_end(&writer);
     json = vp_json_writer_steal(&writer);
     puts(json);

@@ -32,15 +32,6 @@ vp_print_words(const char *const *environment, const char *const *words)
         putchar('\n');
 }
 
-void
-vp_json_add_words(VpJsonWriter *writer, const char *key, const char *const *words)
-{
-    vp_json_begin_array(writer, key);
-    for (guint i = 0; words[i]; i++)
-        vp_json_add_string(writer, NULL, words[i]);
-    vp_json_end(writer);
-}
-
 /* --- the difference ------------------------------------------------------- */
 
 static char **

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "json/write.h"
-
 #include <glib.h>
 #include <stdbool.h>
 
@@ -14,5 +12,3 @@ void vp_print_words(const char *const *environment, const char *const *words);
 /* What @to has that @from has not, and the other way round, option by option, in the manner of
  * diff -u; coloured on a terminal. false: there is no difference, and a line says so. */
 bool vp_print_diff(const char *const *from, const char *const *to);
-
-void vp_json_add_words(VpJsonWriter *writer, const char *key, const char *const *words);

@@ -17,15 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void
-add_words(VpJsonWriter *writer, const char *key, char *const *words)
-{
-    vp_json_begin_array(writer, key);
-    for (; *words; words++)
-        vp_json_add_string(writer, NULL, *words);
-    vp_json_end(writer);
-}
-
 char *
 vp_record_text(char *const *generated, char *const *altered, const GPtrArray *warnings)
 {
@@ -33,12 +24,9 @@ vp_record_text(char *const *generated, char *const *altered, const GPtrArray *wa
 
     vp_json_begin_object(&writer, NULL);
     vp_json_add_int(&writer, "version", VP_RECORD_VERSION);
-    add_words(&writer, "generated", generated);
-    add_words(&writer, "altered", altered);
-    vp_json_begin_array(&writer, "warnings");
-    for (guint i = 0; i < warnings->len; i++)
-        vp_json_add_string(&writer, NULL, warnings->pdata[i]);
-    vp_json_end(&writer);
+    vp_json_add_strings(&writer, "generated", (const char *const *)generated, -1);
+    vp_json_add_strings(&writer, "altered", (const char *const *)altered, -1);
+    vp_json_add_strings(&writer, "warnings", (const char *const *)warnings->pdata, warnings->len);
     vp_json_end(&writer);
     return vp_json_writer_steal(&writer);
 }

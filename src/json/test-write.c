@@ -57,6 +57,26 @@ test_compact(void)
                     "\"nothing\":null,\"neither\":null,\"k\\\\ey\":[1e3]}");
 }
 
+/* Counted or up to a NULL. */
+static void
+test_strings(void)
+{
+    static const char *const strings[] = { "a", "\"", NULL };
+    g_auto(VpJsonWriter) writer = vp_json_writer();
+    g_autofree char *text = NULL;
+
+    vp_json_begin_object(&writer, NULL);
+    vp_json_add_strings(&writer, "all", strings, -1);
+    vp_json_add_strings(&writer, "one", strings, 1);
+    vp_json_add_strings(&writer, "none", strings, 0);
+    vp_json_add_strings(&writer, "nothing", NULL, -1);
+    vp_json_add_strings(&writer, "empty", NULL, 0);
+    vp_json_end(&writer);
+    text = vp_json_writer_steal(&writer);
+    g_assert_cmpstr(text, ==, "{\"all\": [\"a\", \"\\\"\"], \"one\": [\"a\"], \"none\": [], "
+                    "\"nothing\": [], \"empty\": []}");
+}
+
 /* After one text the writer takes another. */
 static void
 test_again(void)
@@ -119,6 +139,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/json/write/spaced", test_spaced);
     g_test_add_func("/json/write/compact", test_compact);
+    g_test_add_func("/json/write/strings", test_strings);
     g_test_add_func("/json/write/again", test_again);
     for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
         g_autofree char *path = g_strconcat("/json/write/misuse/", wrong[i], NULL);

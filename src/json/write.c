@@ -123,6 +123,15 @@ vp_json_add_null(VpJsonWriter *writer, const char *key)
 }
 
 void
+vp_json_add_strings(VpJsonWriter *writer, const char *key, const char *const *strings, gssize n)
+{
+    vp_json_begin_array(writer, key);
+    for (gssize i = 0; strings && (n < 0 ? strings[i] != NULL : i < n); i++)
+        vp_json_add_string(writer, NULL, strings[i]);
+    vp_json_end(writer);
+}
+
+void
 vp_json_add_raw(VpJsonWriter *writer, const char *key, const char *json, gsize size)
 {
     begin_value(writer, key);

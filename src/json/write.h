@@ -41,6 +41,9 @@ void vp_json_add_int(VpJsonWriter *writer, const char *key, gint64 value);
 void vp_json_add_uint(VpJsonWriter *writer, const char *key, guint64 value);
 void vp_json_add_bool(VpJsonWriter *writer, const char *key, bool value);
 void vp_json_add_null(VpJsonWriter *writer, const char *key);
+/* An array. @n: how many; -1: they end with NULL. @strings may be NULL where there are none. */
+void vp_json_add_strings(VpJsonWriter *writer, const char *key, const char *const *strings,
+                         gssize n);
 /* @json: a valid JSON value, written as it is. */
 void vp_json_add_raw(VpJsonWriter *writer, const char *key, const char *json, gsize size);
 

@@ -301,12 +301,7 @@ read_words(Reader *reader, const VpJsonNode *value, void *field)
 static void
 write_words(VpJsonWriter *writer, const char *name, const void *field)
 {
-    char *const *word = *(char *const *const *)field;
-
-    vp_json_begin_array(writer, name);
-    while (word && *word)
-        vp_json_add_string(writer, NULL, *word++);
-    vp_json_end(writer);
+    vp_json_add_strings(writer, name, *(const char *const *const *)field, -1);
 }
 
 static const Form words_form = { "a list of texts", read_words, write_words };

@@ -79,21 +79,9 @@ send_monitor_error(const VpOwnCall *call, const char *text)
 }
 
 static void
-add_strings(VpJsonWriter *writer, const char *key, char **strings)
+add_words(VpJsonWriter *writer, const char *key, char **words)
 {
-    vp_json_begin_array(writer, key);
-    for (guint i = 0; strings[i]; i++)
-        vp_json_add_string(writer, NULL, strings[i]);
-    vp_json_end(writer);
-}
-
-static void
-add_warnings(VpJsonWriter *writer, const GPtrArray *warnings)
-{
-    vp_json_begin_array(writer, "warnings");
-    for (guint i = 0; i < warnings->len; i++)
-        vp_json_add_string(writer, NULL, g_ptr_array_index(warnings, i));
-    vp_json_end(writer);
+    vp_json_add_strings(writer, key, (const char *const *)words, -1);
 }
 
 static char **
@@ -111,13 +99,14 @@ send_monitor_result(const VpOwnCall *call, const VpCommandlineResult *result)
     vp_json_begin_object(&writer, "return");
     if (result->xml) {
         vp_json_add_string(&writer, "xml", result->xml);
-        add_strings(&writer, "generated", result->generated);
-        add_strings(&writer, "altered", result->altered);
-        add_warnings(&writer, result->warnings);
+        add_words(&writer, "generated", result->generated);
+        add_words(&writer, "altered", result->altered);
+        vp_json_add_strings(&writer, "warnings", (const char *const *)result->warnings->pdata,
+                            result->warnings->len);
     } else {
         vp_json_add_string(&writer, "form", form_names[call->form]);
-        add_strings(&writer, "words", words_of(result, call->form));
-        add_strings(&writer, "environment", result->environment);
+        add_words(&writer, "words", words_of(result, call->form));
+        add_words(&writer, "environment", result->environment);
     }
     vp_json_end(&writer);
     send_monitor_reply(call, &writer);
