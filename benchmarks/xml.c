@@ -11,6 +11,7 @@
  */
 
 #include "argv/compile.h"
+#include "plan/shim.h"
 #include "xml/passthrough.h"
 
 #include <stdio.h>
@@ -40,7 +41,7 @@ compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data 
 static char *
 shim(const char *emulator, gpointer data G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
 {
-    return g_strconcat("/usr/lib/virtpass-emulators", emulator, "/" VP_XML_SHIM_NAME, NULL);
+    return g_strconcat("/usr/lib/virtpass-emulators", emulator, "/" VP_SHIM_NAME, NULL);
 }
 
 static void

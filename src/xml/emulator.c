@@ -16,6 +16,7 @@
 
 #include "xml/emulator.h"
 
+#include "plan/shim.h"
 #include "xml/check.h"
 #include "xml/container.h"
 #include "xml/passthrough.h"
@@ -30,7 +31,7 @@ is_shim_path(const char *path)
 {
     g_autofree char *trimmed = g_strstrip(g_strdup(path));
 
-    return g_str_has_suffix(trimmed, "/" VP_XML_SHIM_NAME);
+    return g_str_has_suffix(trimmed, "/" VP_SHIM_NAME);
 }
 
 bool

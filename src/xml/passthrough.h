@@ -48,9 +48,6 @@ typedef enum VpSessionPolicy {
 
 extern const char *const vp_xml_policy_names[];
 
-/* The last part of the path of the emulator shim: how it is known again in <emulator>. */
-#define VP_XML_SHIM_NAME "virtpass-emulator"
-
 /* What libvirt chooses a default emulator by; NULL where the document does not say. */
 typedef struct VpXmlMachine {
     const char *type;    /* <domain type=''> */

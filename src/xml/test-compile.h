@@ -8,11 +8,12 @@
  */
 
 #include "base/error.h"
+#include "plan/shim.h"
 #include "xml/passthrough.h"
 
 #include <string.h>
 
-#define SHIM "/opt/bin/" VP_XML_SHIM_NAME
+#define SHIM "/opt/bin/" VP_SHIM_NAME
 #define DEFAULT_EMULATOR "/usr/bin/qemu-system-x86_64"
 
 static inline void

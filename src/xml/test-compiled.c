@@ -399,7 +399,7 @@ static char *
 shim_elsewhere(const char *emulator G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED,
                GError **error G_GNUC_UNUSED)
 {
-    return g_strdup("/usr/bin/" VP_XML_SHIM_NAME);
+    return g_strdup("/usr/bin/" VP_SHIM_NAME);
 }
 
 static void
@@ -416,7 +416,7 @@ test_other_host(void)
     for (gsize i = 0; i < G_N_ELEMENTS(authors); i++) {
         g_autofree char *here = translated(&dedicated, authors[i]);
         g_autofree char *moved = NULL;
-        g_autofree char *wanted = replaced(here, SHIM, "/usr/bin/" VP_XML_SHIM_NAME);
+        g_autofree char *wanted = replaced(here, SHIM, "/usr/bin/" VP_SHIM_NAME);
         g_autofree char *reader = NULL;
 
         compiled = 0;
