@@ -13,6 +13,8 @@
  * each the median of a burst.
  */
 
+#include "times.h"
+
 #include "argv/alter.h"
 
 #include <errno.h>
@@ -138,54 +140,6 @@ fail(const char *what, const char *why)
     exit(EXIT_FAILURE);
 }
 
-static void
-alter_once(const VpPlan *plan, char *const *argv)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VpCmdline) cmdline = vp_cmdline_parse((const char *const *)argv, &error);
-    g_auto(VpApplied) applied = { 0 };
-    g_auto(GStrv) altered = NULL;
-
-    if (!cmdline || !vp_plan_apply(plan, cmdline, "/", &applied, &error))
-        fail("the plan", error->message);
-    altered = vp_cmdline_words(cmdline);
-}
-
-static void
-start_once(const char *program, char **argv, char **environment)
-{
-    pid_t pid = 0;
-    int status = 0, result = posix_spawn(&pid, program, NULL, NULL, argv, environment);
-
-    if (result != 0)
-        fail(program, g_strerror(result));
-    if (waitpid(pid, &status, 0) < 0 || status != 0)
-        fail(program, "it failed");
-}
-
-static int
-compare(gconstpointer a, gconstpointer b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return left < right ? -1 : left > right;
-}
-
-static double
-median(GArray *times)
-{
-    g_array_sort(times, compare);
-    return g_array_index(times, double, times->len / 2);
-}
-
-/* What is measured; each takes turns with the others. */
-typedef enum Kind {
-    ALTER_ONLY,
-    DIRECT,
-    SHIM,
-    KINDS,
-} Kind;
-
 typedef struct Bench {
     const VpPlan *plan;
     const char *shim;
@@ -193,40 +147,56 @@ typedef struct Bench {
     char **environment;
 } Bench;
 
-static double
-measure_once(const Bench *bench, Kind kind)
+static void
+alter_once(gconstpointer data)
 {
-    struct timespec before, after;
-    gint64 seconds = 0;
+    const Bench *bench = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VpCmdline) cmdline = vp_cmdline_parse((const char *const *)bench->argv, &error);
+    g_auto(VpApplied) applied = { 0 };
+    g_auto(GStrv) altered = NULL;
 
-    clock_gettime(CLOCK_MONOTONIC, &before);
-    if (kind == ALTER_ONLY)
-        alter_once(bench->plan, bench->argv);
-    else
-        start_once(kind == SHIM ? bench->shim : NOTHING, bench->argv, bench->environment);
-    clock_gettime(CLOCK_MONOTONIC, &after);
-    seconds = after.tv_sec - before.tv_sec;
-    return seconds * 1e6 + (after.tv_nsec - before.tv_nsec) / 1e3;
+    if (!cmdline || !vp_plan_apply(bench->plan, cmdline, "/", &applied, &error))
+        fail("the plan", error->message);
+    altered = vp_cmdline_words(cmdline);
 }
 
 static void
-repetition(const Bench *bench, int number, gint64 burst_us)
+start(const Bench *bench, const char *program)
 {
-    double result[KINDS] = { 0 };
+    pid_t pid = 0;
+    int status = 0;
+    int result = posix_spawn(&pid, program, NULL, NULL, bench->argv, bench->environment);
 
-    for (Kind kind = 0; kind < KINDS; kind++) {
-        g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(double));
-        gint64 end = g_get_monotonic_time() + burst_us;
+    if (result != 0)
+        fail(program, g_strerror(result));
+    if (waitpid(pid, &status, 0) < 0 || status != 0)
+        fail(program, "it failed");
+}
 
-        while (times->len < 3 || g_get_monotonic_time() < end) {
-            double time = measure_once(bench, kind);
+static void
+start_directly(gconstpointer data)
+{
+    start(data, NOTHING);
+}
 
-            g_array_append_val(times, time);
-        }
-        result[kind] = median(times);
-    }
-    printf("{\"repetition\":%d,\"alter\":%.1f,\"direct\":%.1f,\"shim\":%.1f}\n", number,
-           result[ALTER_ONLY], result[DIRECT], result[SHIM]);
+static void
+start_shim(gconstpointer data)
+{
+    const Bench *bench = data;
+
+    start(bench, bench->shim);
+}
+
+static void
+repetition(const Bench *bench, int number, int burst_ms)
+{
+    double alter = vp_bench_burst(alter_once, bench, burst_ms);
+    double direct = vp_bench_burst(start_directly, bench, burst_ms);
+    double shim = vp_bench_burst(start_shim, bench, burst_ms);
+
+    printf("{\"repetition\":%d,\"alter\":%.1f,\"direct\":%.1f,\"shim\":%.1f}\n", number, alter,
+           direct, shim);
 }
 
 int
@@ -247,6 +217,6 @@ main(int argc, char **argv)
     bench.shim = argv[3];
     bench.argv = made;
     for (int i = 0; i < atoi(argv[1]); i++)
-        repetition(&bench, i, atoi(argv[2]) * G_GINT64_CONSTANT(1000));
+        repetition(&bench, i, atoi(argv[2]));
     return EXIT_SUCCESS;
 }

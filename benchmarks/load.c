@@ -21,6 +21,7 @@
  */
 
 #include "peer.h"
+#include "times.h"
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -29,7 +30,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #define PLAN "plan"
 #define DEPTH_MAX 64
@@ -51,7 +51,7 @@ typedef struct Target {
     guint depth;
     int epoll_fd;       /* -1 with one client: then a plain read waits */
     GPtrArray *clients;
-    GArray *latencies;  /* gint64 nanoseconds, of the burst at hand */
+    GArray *latencies;  /* of the burst at hand */
 } Target;
 
 typedef struct Burst {
@@ -60,15 +60,6 @@ typedef struct Burst {
     guint replies;      /* that count towards the rate */
     guint sent;         /* requests, the warm-up's included */
 } Burst;
-
-static gint64
-now(void)
-{
-    struct timespec time = { 0 };
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * G_GINT64_CONSTANT(1000000000) + time.tv_nsec;
-}
 
 /* --- targets -------------------------------------------------------------- */
 
@@ -101,7 +92,7 @@ target_new(const char *name)
     target->name = g_strdup(name);
     target->epoll_fd = -1;
     target->clients = g_ptr_array_new_with_free_func(client_free);
-    target->latencies = g_array_new(FALSE, FALSE, sizeof(gint64));
+    target->latencies = vp_bench_times();
     return target;
 }
 
@@ -236,7 +227,7 @@ serve(Target *target, Client *client, Burst *burst, GError **error)
 
     if (!vp_bench_peer_receive(client->peer, &replies, error))
         return false;
-    time = now();
+    time = vp_bench_now();
     count_replies(target, client, burst, replies, time);
     return send_more(target, client, burst, time, error);
 }
@@ -277,7 +268,7 @@ is_idle(const Target *target)
 static bool
 run_burst(Target *target, Burst *burst, GError **error)
 {
-    gint64 start = now();
+    gint64 start = vp_bench_now();
 
     g_array_set_size(target->latencies, 0);
     for (guint i = 0; i < target->clients->len; i++) {
@@ -292,20 +283,6 @@ run_burst(Target *target, Burst *burst, GError **error)
             return false;
     }
     return true;
-}
-
-static gint
-compare(gconstpointer a, gconstpointer b)
-{
-    gint64 x = *(const gint64 *)a, y = *(const gint64 *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double
-percentile(const GArray *sorted, guint percent)
-{
-    return g_array_index(sorted, gint64, (sorted->len - 1) * percent / 100) / 1000.0;
 }
 
 /* How many replies the clients got that got fewest and most of them. */
@@ -334,13 +311,13 @@ print_burst(const Target *target, guint repetition, const Burst *burst, GError *
         g_set_error(error, VP_ERROR, VP_ERROR_FAILED, "no reply in the whole burst");
         return false;
     }
-    g_array_sort(target->latencies, compare);
+    vp_bench_sort(target->latencies);
     find_extremes(target, &fewest, &most);
     printf("{\"target\": \"%s\", \"repetition\": %u, \"sent\": %u, \"calls\": %u, \"rate\": %.1f, "
            "\"min\": %.2f, \"p50\": %.2f, \"p99\": %.2f, \"fewest\": %u, \"most\": %u}\n",
            target->name, repetition, burst->sent, target->latencies->len, burst->replies / seconds,
-           percentile(target->latencies, 0), percentile(target->latencies, 50),
-           percentile(target->latencies, 99), fewest, most);
+           vp_bench_percentile(target->latencies, 0), vp_bench_percentile(target->latencies, 50),
+           vp_bench_percentile(target->latencies, 99), fewest, most);
     return true;
 }
 
@@ -349,7 +326,7 @@ repeat(GPtrArray *targets, guint repetition, guint burst_ms, guint warmup_ms, GE
 {
     for (guint i = 0; i < targets->len; i++) {
         Target *target = g_ptr_array_index(targets, (repetition + i) % targets->len);
-        gint64 counts_from = now() + warmup_ms * G_GINT64_CONSTANT(1000000);
+        gint64 counts_from = vp_bench_now() + warmup_ms * G_GINT64_CONSTANT(1000000);
         Burst burst = {
             .counts_from = counts_from,
             .ends = counts_from + burst_ms * G_GINT64_CONSTANT(1000000),

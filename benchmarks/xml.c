@@ -10,6 +10,8 @@
  *            translated, and restored; the median of a burst
  */
 
+#include "times.h"
+
 #include "argv/compile.h"
 #include "plan/shim.h"
 #include "xml/passthrough.h"
@@ -45,8 +47,9 @@ shim(const char *emulator, gpointer data G_GNUC_UNUSED, GError **error G_GNUC_UN
 }
 
 static void
-there_and_back(const char *xml)
+there_and_back(gconstpointer data)
 {
+    const char *xml = data;
     const VpXmlRules rules = {
         .session_dir = "/var/lib/libvirt/qemu", .compile = compile, .shim = shim,
     };
@@ -61,31 +64,6 @@ there_and_back(const char *xml)
         fail("the domain", "it came back as another one");
 }
 
-static int
-compare(gconstpointer a, gconstpointer b)
-{
-    gint64 left = *(const gint64 *)a, right = *(const gint64 *)b;
-
-    return left < right ? -1 : left > right;
-}
-
-static gint64
-measure(const char *xml, gint64 burst_us)
-{
-    g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(gint64));
-    gint64 end = g_get_monotonic_time() + burst_us;
-
-    while (times->len < 3 || g_get_monotonic_time() < end) {
-        gint64 begin = g_get_monotonic_time(), time = 0;
-
-        there_and_back(xml);
-        time = g_get_monotonic_time() - begin;
-        g_array_append_val(times, time);
-    }
-    g_array_sort(times, compare);
-    return g_array_index(times, gint64, times->len / 2);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -96,7 +74,7 @@ main(int argc, char **argv)
     if (!g_file_get_contents(argv[3], &xml, NULL, NULL))
         fail(argv[3], "cannot be read");
     for (int i = 0; i < atoi(argv[1]); i++)
-        printf("{\"repetition\":%d,\"both\":%" G_GINT64_FORMAT "}\n", i,
-               measure(xml, atoi(argv[2]) * G_GINT64_CONSTANT(1000)));
+        printf("{\"repetition\":%d,\"both\":%.1f}\n", i,
+               vp_bench_burst(there_and_back, xml, atoi(argv[2])));
     return EXIT_SUCCESS;
 }
