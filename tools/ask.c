@@ -55,6 +55,24 @@ vp_ask(virDomainPtr domain, const char *command, VpJsonTree **ret_tree)
     return value;
 }
 
+int
+vp_show_query(const char *domain_name, const char *query, bool json,
+              void (*print)(const VpJsonNode *value))
+{
+    g_autoptr(VpDomainRef) domain = vp_find_domain(domain_name);
+    g_autofree char *command = g_strdup_printf("{\"execute\":\"%s\"}", query);
+    g_autoptr(VpJsonTree) tree = NULL;
+    const VpJsonNode *value = domain ? vp_ask(domain, command, &tree) : NULL;
+
+    if (!value)
+        return VP_EXIT_FAILED;
+    if (json)
+        vp_print_json(value);
+    else
+        print(value);
+    return VP_EXIT_OK;
+}
+
 void
 vp_print_json(const VpJsonNode *node)
 {

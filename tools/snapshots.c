@@ -124,18 +124,7 @@ print_tree(const VpJsonNode *list)
 static int
 run(char **arguments)
 {
-    g_autoptr(VpDomainRef) domain = vp_find_domain(arguments[0]);
-    g_autoptr(VpJsonTree) tree = NULL;
-    const VpJsonNode *list = domain ? vp_ask(domain, "{\"execute\":\"query-snapshots\"}", &tree)
-                                    : NULL;
-
-    if (!list)
-        return VP_EXIT_FAILED;
-    if (json)
-        vp_print_json(list);
-    else
-        print_tree(list);
-    return VP_EXIT_OK;
+    return vp_show_query(arguments[0], "query-snapshots", json, print_tree);
 }
 
 const VpCommand vp_command_snapshots = {
