@@ -97,11 +97,21 @@ on_facts(VpFacts *facts G_GNUC_UNUSED, gpointer data)
     vp_client_go_on(data);
 }
 
+/* The rules for a call's documents. */
+static VpXmlRules
+rules_for(const VpClient *client, const VpIntercept *row)
+{
+    VpXmlRules rules = vp_facts_rules(client->facts ?: client->daemon->no_facts);
+
+    rules.running = row->running;
+    return rules;
+}
+
 /* Must the call wait until something is known? Errors are the translation's to find again. */
 static bool
-must_wait(VpClient *client, const VpFrame *frame, const VpIntercept *row, const VpXmlRules *rules)
+must_wait(VpClient *client, const VpFrame *frame, const VpIntercept *row)
 {
-    Needs needs = { .rules = *rules };
+    Needs needs = { .rules = rules_for(client, row) };
     g_autoptr(GPtrArray) list = NULL;
     g_autoptr(GByteArray) payload = NULL;
 
@@ -141,23 +151,13 @@ must_carry(VpClient *client, const VpFrame *frame, const VpIntercept *row)
     g_autofree char *uuid = NULL;
     g_autoptr(GByteArray) payload = NULL;
 
-    if (client->carried || !defines(row))
-        return client->carried && !vp_carried_done(client->carried);
+    if (!defines(row))
+        return false;
     vp_walk_xml(row->call_layout, frame->payload, frame->payload_size, collect_uuid, &uuid,
                 &payload, NULL);
     if (uuid)
         client->carried = vp_carried_ask(client, uuid);
     return client->carried != NULL;
-}
-
-/* The rules for a call's documents. */
-static VpXmlRules
-rules_for(const VpClient *client, const VpIntercept *row)
-{
-    VpXmlRules rules = vp_facts_rules(client->facts ?: client->daemon->no_facts);
-
-    rules.running = row->running;
-    return rules;
 }
 
 static VpIntercepted
@@ -190,10 +190,12 @@ translate_call(VpClient *client, const VpFrame *frame, const VpIntercept *row)
 VpIntercepted
 vp_xml_call(VpClient *client, const VpFrame *frame, const VpIntercept *row)
 {
-    VpXmlRules rules = rules_for(client, row);
     VpIntercepted verdict = VP_HOLD;
 
-    if (must_wait(client, frame, row, &rules) || must_carry(client, frame, row))
+    /* What is asked for last is looked at first: a call that comes again is not walked for what is
+     * known already. */
+    if (client->carried ? !vp_carried_done(client->carried)
+                        : must_wait(client, frame, row) || must_carry(client, frame, row))
         return VP_HOLD;
     verdict = translate_call(client, frame, row);
     g_clear_pointer(&client->facts, vp_facts_free);
