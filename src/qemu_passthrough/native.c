@@ -70,13 +70,13 @@ vp_native_read(const char *text, VpNative *ret_native, GError **error)
 
     if (!vp_command_text_read(text, &command, error) || !take_plan(&command, &plan, error))
         return false;
-    if (plan)
+    if (plan) {
         native.altered = carry_out(plan, &command, &native.warnings, &native.refusal);
-    else
-        native.altered = g_strdupv(command.words);
-    if (plan) { /* the shim is ours, not something that people asked for */
+        /* The shim is ours, not something that people asked for. */
         g_free(command.words[0]);
         command.words[0] = g_strdup(plan->emulator);
+    } else {
+        native.altered = g_strdupv(command.words);
     }
     native.generated = g_steal_pointer(&command.words);
     native.environment = g_steal_pointer(&command.environment);
