@@ -13,7 +13,6 @@
 #include "added/info_mtree.h"
 
 #include "added/outline.h"
-#include "json/write.h"
 
 #include <string.h>
 
@@ -163,42 +162,36 @@ write_region(VpJsonWriter *writer, const char *key, const VpOutline *outline)
     return wrong;
 }
 
-/* The heads of the tree that begins at @i: *ret_last is the one that has it, *ret_next the place
- * behind that. */
-static void
-write_heads(VpJsonWriter *writer, const GPtrArray *heads, guint i, const VpOutline **ret_last,
-            guint *ret_next)
+/* The heads of a tree; the last of them has it. */
+static const VpOutline *
+write_heads(VpJsonWriter *writer, const GPtrArray *heads, guint *at)
 {
-    const VpOutline *head = g_ptr_array_index(heads, i);
-    const VpOutline *next = NULL;
+    const VpOutline *head = NULL, *next = g_ptr_array_index(heads, *at);
 
     vp_json_begin_array(writer, "address-spaces");
-    for (;; head = next) {
+    do {
+        head = next;
         vp_json_add_string(writer, NULL, head->text + strlen(SPACE));
-        next = ++i < heads->len ? g_ptr_array_index(heads, i) : NULL;
-        if (head->children->len > 0 || !next || !g_str_has_prefix(next->text, SPACE))
-            break;
-    }
+        next = ++*at < heads->len ? g_ptr_array_index(heads, *at) : NULL;
+    } while (head->children->len == 0 && next && g_str_has_prefix(next->text, SPACE));
     vp_json_end(writer);
-    *ret_last = head;
-    *ret_next = i;
+    return head;
 }
 
-/* The same as write_region() for a whole tree. */
 static const char *
-write_tree(VpJsonWriter *writer, const GPtrArray *heads, guint i, guint *ret_next)
+write_tree(VpJsonWriter *writer, const GPtrArray *heads, guint *at)
 {
-    const VpOutline *head = g_ptr_array_index(heads, i);
-    const char *wrong = head->text;
+    const VpOutline *head = g_ptr_array_index(heads, *at);
+    const char *wrong = NULL;
 
     vp_json_begin_object(writer, NULL);
-    *ret_next = i + 1;
-    if (g_str_has_prefix(head->text, REGION)) {
+    if (g_str_has_prefix(head->text, SPACE)) {
+        head = write_heads(writer, heads, at);
+    } else if (g_str_has_prefix(head->text, REGION)) {
         vp_json_add_string(writer, "memory-region", head->text + strlen(REGION));
-        wrong = NULL;
-    } else if (g_str_has_prefix(head->text, SPACE)) {
-        write_heads(writer, heads, i, &head, ret_next);
-        wrong = NULL;
+        ++*at;
+    } else {
+        wrong = head->text;
     }
     if (!wrong && head->children->len == 1)
         wrong = write_region(writer, "root", g_ptr_array_index(head->children, 0));
@@ -211,19 +204,5 @@ write_tree(VpJsonWriter *writer, const GPtrArray *heads, guint i, guint *ret_nex
 char *
 vp_info_mtree_convert(const char *text, char **ret_line)
 {
-    g_autoptr(VpOutline) outline = vp_outline_parse(text, ret_line);
-    g_auto(VpJsonWriter) writer = vp_json_writer();
-    const char *wrong = NULL;
-
-    if (!outline)
-        return NULL;
-    vp_json_begin_array(&writer, NULL);
-    for (guint i = 0; !wrong && i < outline->children->len;)
-        wrong = write_tree(&writer, outline->children, i, &i);
-    vp_json_end(&writer);
-    if (wrong) {
-        *ret_line = g_strdup(wrong);
-        return NULL;
-    }
-    return vp_json_writer_steal(&writer);
+    return vp_outline_convert(text, write_tree, ret_line);
 }

@@ -10,7 +10,6 @@
 #include "added/info_qtree.h"
 
 #include "added/outline.h"
-#include "json/write.h"
 
 #include <string.h>
 
@@ -174,22 +173,14 @@ write_bus(VpJsonWriter *writer, const VpOutline *bus)
     return wrong;
 }
 
+static const char *
+write_tree(VpJsonWriter *writer, const GPtrArray *buses, guint *at)
+{
+    return write_bus(writer, g_ptr_array_index(buses, (*at)++));
+}
+
 char *
 vp_info_qtree_convert(const char *text, char **ret_line)
 {
-    g_autoptr(VpOutline) outline = vp_outline_parse(text, ret_line);
-    g_auto(VpJsonWriter) writer = vp_json_writer();
-    const char *wrong = NULL;
-
-    if (!outline)
-        return NULL;
-    vp_json_begin_array(&writer, NULL);
-    for (guint i = 0; !wrong && i < outline->children->len; i++)
-        wrong = write_bus(&writer, g_ptr_array_index(outline->children, i));
-    vp_json_end(&writer);
-    if (wrong) {
-        *ret_line = g_strdup(wrong);
-        return NULL;
-    }
-    return vp_json_writer_steal(&writer);
+    return vp_outline_convert(text, write_tree, ret_line);
 }

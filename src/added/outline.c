@@ -60,3 +60,23 @@ vp_outline_parse(const char *text, char **ret_line)
     g_ptr_array_add(open, whole);
     return vp_lines_read(text, take_line, open, ret_line) ? g_steal_pointer(&whole) : NULL;
 }
+
+char *
+vp_outline_convert(const char *text, VpOutlineWrite write, char **ret_line)
+{
+    g_autoptr(VpOutline) outline = vp_outline_parse(text, ret_line);
+    g_auto(VpJsonWriter) writer = vp_json_writer();
+    const char *wrong = NULL;
+
+    if (!outline)
+        return NULL;
+    vp_json_begin_array(&writer, NULL);
+    for (guint at = 0; !wrong && at < outline->children->len;)
+        wrong = write(&writer, outline->children, &at);
+    vp_json_end(&writer);
+    if (wrong) {
+        *ret_line = g_strdup(wrong);
+        return NULL;
+    }
+    return vp_json_writer_steal(&writer);
+}
