@@ -60,13 +60,3 @@ vp_pairs_split(const char *text)
     }
     return pairs;
 }
-
-void
-vp_pairs_append_escaped(GString *out, const char *text)
-{
-    for (const char *p = text; *p; p++) {
-        if (*p == ',')
-            g_string_append_c(out, ',');
-        g_string_append_c(out, *p);
-    }
-}

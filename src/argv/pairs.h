@@ -14,6 +14,3 @@ void vp_pair_clear(VpPair *pair);
 
 /* The parts in order, as a GArray of VpPair that frees what is in it. */
 GArray *vp_pairs_split(const char *text);
-
-/* Appends @text with its commas doubled. */
-void vp_pairs_append_escaped(GString *out, const char *text);

@@ -20,7 +20,7 @@ typedef enum VpItemForm {
 typedef struct VpItem {
     VpItemForm form;
     char *key;   /* as QEMU understands it; dotted for what is nested in JSON */
-    char *text;  /* its value, ",," undone; of JSON see vp_json_value_text() */
+    char *text;  /* its value, ",," undone; of JSON what a person calls it: on, 5 */
     gsize start; /* where it is in the value; not of JSON */
     gsize end;   /* behind it; the comma is not part of it */
     char *other; /* what vp_items_write() puts there instead, NULL: what was there */

@@ -370,9 +370,3 @@ vp_embed_stop(VpEmbed *embed)
     g_free(embed->socket);
     g_free(embed);
 }
-
-const char *
-vp_embed_socket(const VpEmbed *embed)
-{
-    return embed->socket;
-}

@@ -16,6 +16,3 @@ VpEmbed *vp_embed_start(VpLoop *loop, const VpConfig *config, VpEmbedFunc failed
 /* Ends libvirtd and waits for it. Guests are not touched: daemon.c ends them before. */
 void vp_embed_stop(VpEmbed *embed);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpEmbed, vp_embed_stop)
-
-/* libvirtd's socket. Borrowed. */
-const char *vp_embed_socket(const VpEmbed *embed);

@@ -18,8 +18,9 @@
 
 #include <string.h>
 
-bool
-vp_xml_domain_is_qemu(const VpXmlNode *domain)
+/* Whether the domain is run by QEMU. */
+static bool
+is_qemu(const VpXmlNode *domain)
 {
     static const char *const types[] = { "qemu", "kvm", "kqemu", "hvf", NULL };
     const char *type = vp_xml_node_attribute(domain, "type");
@@ -180,7 +181,7 @@ rewrite_domain(const VpXmlIndex *index, const VpXmlNode *node, VpXmlRewriteFunc 
 {
     g_auto(VpXmlDomain) domain = { 0 };
 
-    if (node->role != VP_XML_DOMAIN || !vp_xml_domain_is_qemu(node))
+    if (node->role != VP_XML_DOMAIN || !is_qemu(node))
         return true;
     vp_xml_domain_init(&domain, index, node);
     return func(&domain, data, edits, error);

@@ -33,9 +33,6 @@ typedef struct VpXmlDomain {
                                    * if it was not changed, what was made and our elements */
 } VpXmlDomain;
 
-/* Whether the domain is run by QEMU. */
-bool vp_xml_domain_is_qemu(const VpXmlNode *domain);
-
 void vp_xml_domain_init(VpXmlDomain *domain, const VpXmlIndex *index, const VpXmlNode *node);
 void vp_xml_domain_clear(VpXmlDomain *domain);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpXmlDomain, vp_xml_domain_clear)

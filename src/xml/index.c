@@ -54,7 +54,7 @@ static const struct {
     { VP_XML_INNER, NULL, NULL, VP_XML_INNER },
 };
 
-const char *const vp_xml_mark_words[] = {
+static const char *const mark_words[] = {
     VP_XML_MARK_KEPT,
     VP_XML_MARK_EMPTY,
     VP_XML_MARK_CLOSED,
@@ -426,7 +426,7 @@ static bool
 is_mark(const VpXmlNode *parent, const xmlChar *target, const xmlChar *word)
 {
     return g_str_equal(target, VP_XML_MARK_TARGET) && word &&
-           g_strv_contains(vp_xml_mark_words, (const char *)word) &&
+           g_strv_contains(mark_words, (const char *)word) &&
            (parent->role == VP_XML_DOMAIN || parent->role == VP_XML_METADATA ||
             parent->role == VP_XML_QEMU || parent->role == VP_XML_DEVICES ||
             parent->role == VP_XML_EMULATOR);

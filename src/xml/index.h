@@ -47,8 +47,6 @@ typedef struct VpXmlBinding {
 #define VP_XML_MARK_ADDED "added"
 #define VP_XML_MARK(word) "<?" VP_XML_MARK_TARGET " " word "?>"
 
-extern const char *const vp_xml_mark_words[];
-
 typedef struct VpXmlNode VpXmlNode;
 struct VpXmlNode {
     VpXmlRole role;
