@@ -24,26 +24,13 @@
 
 #include <string.h>
 
-G_GNUC_PRINTF(2, 3) static bool
-refuse(GError **error, const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    text = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, VP_ERROR, VP_ERROR_UNSUPPORTED, text);
-    return false;
-}
-
 static bool
 check_name_length(const char *what, const char *name, GError **error)
 {
     if (strlen(name) <= VP_CONFIG_NAME_MAX)
         return true;
-    return refuse(error, "the %s '%s' has %zu bytes, but QEMU reads only %u of it", what, name,
-                  strlen(name), VP_CONFIG_NAME_MAX);
+    return vp_refuse(error, VP_ERROR_UNSUPPORTED, "the %s '%s' has %zu bytes, but QEMU reads only "
+                     "%u of it", what, name, strlen(name), VP_CONFIG_NAME_MAX);
 }
 
 /* QEMU's own rule for ids (id_wellformed()). */
@@ -55,8 +42,8 @@ check_id(const char *id, GError **error)
     for (const char *p = id; *p; p++)
         good = good && (g_ascii_isalnum(*p) || strchr("-._", *p));
     if (!good)
-        return refuse(error, "id='%s' is not a letter followed by letters, digits, '-', '.', '_'",
-                      id);
+        return vp_refuse(error, VP_ERROR_UNSUPPORTED, "id='%s' is not a letter followed by "
+                         "letters, digits, '-', '.', '_'", id);
     return check_name_length("id", id, error);
 }
 
@@ -69,7 +56,8 @@ check_key(const char *key, GError **error)
     for (const char *p = key; *p; p++)
         good = good && g_ascii_isgraph(*p) && !strchr("=\"[]#", *p);
     if (!good)
-        return refuse(error, "QEMU's configuration file has no keys like '%s'", key);
+        return vp_refuse(error, VP_ERROR_UNSUPPORTED, "QEMU's configuration file has no keys like "
+                         "'%s'", key);
     return check_name_length("key", key, error);
 }
 
@@ -77,11 +65,12 @@ static bool
 check_value(const char *key, const char *value, GError **error)
 {
     if (strchr(value, '"'))
-        return refuse(error, "the value of '%s' has a double quote in it, which QEMU's "
-                      "configuration file cannot carry", key);
+        return vp_refuse(error, VP_ERROR_UNSUPPORTED, "the value of '%s' has a double quote in it, "
+                         "which QEMU's configuration file cannot carry", key);
     if (vp_has_control_characters(value))
-        return refuse(error, "the value of '%s' has a line end or another control character in "
-                      "it, which QEMU's configuration file cannot carry", key);
+        return vp_refuse(error, VP_ERROR_UNSUPPORTED, "the value of '%s' has a line end or another "
+                         "control character in it, which QEMU's configuration file cannot carry",
+                         key);
     return true;
 }
 
@@ -94,9 +83,9 @@ append_line(GString *out, const char *key, const char *value, GError **error)
         return false;
     g_string_append_printf(out, "  %s = \"%s\"", key, value);
     if (out->len - start > VP_CONFIG_LINE_MAX)
-        return refuse(error, "the line for '%s' has %zu bytes, but QEMU reads only %u; its value "
-                      "is too long for a configuration file", key, out->len - start,
-                      VP_CONFIG_LINE_MAX);
+        return vp_refuse(error, VP_ERROR_UNSUPPORTED, "the line for '%s' has %zu bytes, but QEMU "
+                         "reads only %u; its value is too long for a configuration file", key,
+                         out->len - start, VP_CONFIG_LINE_MAX);
     g_string_append_c(out, '\n');
     return true;
 }
@@ -109,8 +98,8 @@ check_repeated(const VpGroup *group, guint i, GError **error)
 
     for (guint k = 0; k < i; k++) {
         if (strcmp(group->keys->pdata[k], key) == 0)
-            return refuse(error, "'%s' is there twice, but QEMU's configuration file keeps only "
-                          "one of them", key);
+            return vp_refuse(error, VP_ERROR_UNSUPPORTED, "'%s' is there twice, but QEMU's "
+                             "configuration file keeps only one of them", key);
     }
     return true;
 }
@@ -125,7 +114,8 @@ append_group(GString *out, const VpGroup *group, GError **error)
         return false;
     }
     if (strcmp(group->name, "vnc") == 0 && !group->id)
-        return refuse(error, "it needs an id=''; QEMU ends at once without one");
+        return vp_refuse(error, VP_ERROR_UNSUPPORTED, "it needs an id=''; QEMU ends at once "
+                         "without one");
     if (group->id && !check_id(group->id, error))
         return false;
     g_string_append_printf(out, group->id ? "[%s \"%s\"]\n" : "[%s]\n", group->name, group->id);

@@ -65,19 +65,6 @@ typedef struct Cpu {
     const char *type;  /* "base-x86_64-cpu" */
 } Cpu;
 
-G_GNUC_PRINTF(2, 3) static bool
-wrong(GError **error, const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    text = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, VP_ERROR, VP_ERROR_XML, text);
-    return false;
-}
-
 static const char *
 value_of(const VpGroup *group, const char *key)
 {
@@ -143,11 +130,11 @@ check_mirrored(const VpGroup *group, const char *name, GError **error)
     const char *vendor = value_of(group, "vendor");
 
     if (g_strcmp0(vendor, AMD) != 0)
-        return wrong(error, "extfeature_edx: QEMU has the flag '%s' there only if the vendor is "
-                     AMD, name);
+        return vp_refuse(error, VP_ERROR_XML, "extfeature_edx: QEMU has the flag '%s' there only "
+                         "if the vendor is " AMD, name);
     if (!asks_for(group, "feature_edx", name))
-        return wrong(error, "extfeature_edx: the flag '%s' is there when feature_edx has it, and "
-                     "it has not", name);
+        return vp_refuse(error, VP_ERROR_XML, "extfeature_edx: the flag '%s' is there when "
+                         "feature_edx has it, and it has not", name);
     return true;
 }
 
@@ -156,10 +143,10 @@ wrong_flag(const FlagWord *word, const char *flag, const char *name, GError **er
 {
     for (gsize i = 0; i < G_N_ELEMENTS(flag_words); i++) {
         if (lists(flag_words[i].flags, name))
-            return wrong(error, "%s: the flag '%s' belongs in %s", word->key, flag,
-                         flag_words[i].key);
+            return vp_refuse(error, VP_ERROR_XML, "%s: the flag '%s' belongs in %s", word->key,
+                             flag, flag_words[i].key);
     }
-    return wrong(error, "%s: there is no CPU flag '%s'", word->key, flag);
+    return vp_refuse(error, VP_ERROR_XML, "%s: there is no CPU flag '%s'", word->key, flag);
 }
 
 static bool
@@ -202,8 +189,8 @@ add_number(Cpu *cpu, const char *key, const char *value, guint64 max, GError **e
     guint64 number = g_ascii_strtoull(value, &end, 0);
 
     if (!g_ascii_isdigit(*value) || *end || number > max)
-        return wrong(error, "%s: '%s' is not a number from 0 to %" G_GUINT64_FORMAT, key, value,
-                     max);
+        return vp_refuse(error, VP_ERROR_XML, "%s: '%s' is not a number from 0 to %"
+                         G_GUINT64_FORMAT, key, value, max);
     g_string_append_printf(cpu->model, ",%s=%s", key, value);
     return true;
 }
@@ -212,8 +199,8 @@ static bool
 add_vendor(Cpu *cpu, const char *key, const char *value, guint64 size, GError **error)
 {
     if (strlen(value) != size || vp_has_control_characters(value) || strchr(value, ','))
-        return wrong(error, "%s: '%s' has not the %" G_GUINT64_FORMAT " characters that a "
-                     "vendor's name has, like " AMD, key, value, size);
+        return vp_refuse(error, VP_ERROR_XML, "%s: '%s' has not the %" G_GUINT64_FORMAT
+                         " characters that a vendor's name has, like " AMD, key, value, size);
     g_string_append_printf(cpu->model, ",%s=%s", key, value);
     return true;
 }
@@ -223,8 +210,8 @@ static bool
 add_model_id(Cpu *cpu, const char *key, const char *value, guint64 max, GError **error)
 {
     if (strlen(value) > max || vp_has_control_characters(value))
-        return wrong(error, "%s: '%s' is longer than %" G_GUINT64_FORMAT " bytes or has control "
-                     "characters", key, value, max);
+        return vp_refuse(error, VP_ERROR_XML, "%s: '%s' is longer than %" G_GUINT64_FORMAT
+                         " bytes or has control characters", key, value, max);
     if (strchr(value, ','))
         g_ptr_array_add(cpu->global, g_strdup_printf("%s.model-id=%s", cpu->type, value));
     else
@@ -269,9 +256,9 @@ check_keys(const VpGroup *group, GError **error)
         while (k < G_N_ELEMENTS(keys) && strcmp(keys[k].key, key) != 0)
             k++;
         if (k == G_N_ELEMENTS(keys))
-            return wrong(error, "cpudef has no '%s'", key);
+            return vp_refuse(error, VP_ERROR_XML, "cpudef has no '%s'", key);
         if (value_of(group, key) != group->values->pdata[i])
-            return wrong(error, "'%s' is there twice", key);
+            return vp_refuse(error, VP_ERROR_XML, "'%s' is there twice", key);
     }
     return true;
 }
@@ -302,7 +289,7 @@ vp_cpudef_append(GPtrArray *words, const VpGroup *group, const char *emulator, G
     if (!cpu.type || !check_keys(group, error))
         return false;
     if (group->id)
-        return wrong(error, "cpudef takes no id=''");
+        return vp_refuse(error, VP_ERROR_XML, "cpudef takes no id=''");
     for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
         const char *value = value_of(group, keys[i].key);
 

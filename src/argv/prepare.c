@@ -63,19 +63,6 @@ vp_added_parse(char *const *words, GError **error)
     return vp_cmdline_parse((const char *const *)all->pdata, error);
 }
 
-G_GNUC_PRINTF(2, 3) static bool
-wrong(GError **error, const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    text = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, VP_ERROR, VP_ERROR_XML, text);
-    return false;
-}
-
 static bool
 compile_regex(Look *look, GError **error)
 {
@@ -87,7 +74,7 @@ static bool
 look_at_match(Look *look, GError **error)
 {
     if (look->action->key && !*look->action->key)
-        return wrong(error, "key='' names no property");
+        return vp_refuse(error, VP_ERROR_XML, "key='' names no property");
     return compile_regex(look, error);
 }
 
@@ -95,11 +82,11 @@ static bool
 check_pair(const VpPair *pair, GError **error)
 {
     if (!*pair->key || !pair->value)
-        return wrong(error, "'%s%s%s' is not KEY=VALUE", pair->key, pair->value ? "=" : "",
-                     pair->value ? pair->value : "");
+        return vp_refuse(error, VP_ERROR_XML, "'%s%s%s' is not KEY=VALUE", pair->key,
+                         pair->value ? "=" : "", pair->value ? pair->value : "");
     if (vp_has_control_characters(pair->key) || vp_has_control_characters(pair->value))
-        return wrong(error, "the %s '%s' contains control characters",
-                     vp_has_control_characters(pair->key) ? "key" : "value of", pair->key);
+        return vp_refuse(error, VP_ERROR_XML, "the %s '%s' contains control characters",
+                         vp_has_control_characters(pair->key) ? "key" : "value of", pair->key);
     return true;
 }
 
@@ -112,13 +99,13 @@ look_at_modify(Look *look, GError **error)
         if (!check_pair(&g_array_index(pairs, VpPair, i), error))
             return false;
     }
-    return pairs->len > 0 || wrong(error, "there is no KEY=VALUE in it");
+    return pairs->len > 0 || vp_refuse(error, VP_ERROR_XML, "there is no KEY=VALUE in it");
 }
 
 static bool
 look_at_remove_key(Look *look, GError **error)
 {
-    return *look->action->key || wrong(error, "key='' names no property");
+    return *look->action->key || vp_refuse(error, VP_ERROR_XML, "key='' names no property");
 }
 
 static bool
@@ -135,11 +122,11 @@ look_at_rename(Look *look, GError **error)
     const VpOptionRow *row = vp_option_find(name);
 
     if (!row)
-        return wrong(error, "QEMU has no option -%s", name);
+        return vp_refuse(error, VP_ERROR_XML, "QEMU has no option -%s", name);
     if ((row->syntax == VP_SYNTAX_NONE) != (look->row->syntax == VP_SYNTAX_NONE))
-        return wrong(error, "-%s takes %s value, but -%s takes %s", look->row->name,
-                     look->row->syntax == VP_SYNTAX_NONE ? "no" : "a", row->name,
-                     row->syntax == VP_SYNTAX_NONE ? "none" : "one");
+        return vp_refuse(error, VP_ERROR_XML, "-%s takes %s value, but -%s takes %s",
+                         look->row->name, look->row->syntax == VP_SYNTAX_NONE ? "no" : "a",
+                         row->name, row->syntax == VP_SYNTAX_NONE ? "none" : "one");
     look->row = row;
     return true;
 }
@@ -154,7 +141,7 @@ static bool
 look_at_extra(Look *look, GError **error)
 {
     if (!look->action->words[0])
-        return wrong(error, "there is no word in it");
+        return vp_refuse(error, VP_ERROR_XML, "there is no word in it");
     *look->ret_extra = vp_added_parse(look->action->words, error);
     return *look->ret_extra != NULL;
 }
@@ -188,11 +175,12 @@ check_needs(const Look *look, GError **error)
     VpSyntax syntax = look->row->syntax;
 
     if (needs >= NEEDS_OPTION && look->removed)
-        return wrong(error, "the option has been removed before");
+        return vp_refuse(error, VP_ERROR_XML, "the option has been removed before");
     if (needs >= NEEDS_VALUE && syntax == VP_SYNTAX_NONE)
-        return wrong(error, "-%s takes no value", look->row->name);
+        return vp_refuse(error, VP_ERROR_XML, "-%s takes no value", look->row->name);
     if (needs >= NEEDS_KEYS && syntax == VP_SYNTAX_PLAIN && !look->row->json)
-        return wrong(error, "the value of -%s has no properties; use replace", look->row->name);
+        return vp_refuse(error, VP_ERROR_XML, "the value of -%s has no properties; use replace",
+                         look->row->name);
     return true;
 }
 
@@ -222,7 +210,7 @@ vp_prepared_new(const VpAlter *alter, GError **error)
     if (!look.row) {
         g_autofree char *label = vp_alter_label(alter);
 
-        wrong(error, "%s: QEMU has no option -%s", label, name);
+        vp_refuse(error, VP_ERROR_XML, "%s: QEMU has no option -%s", label, name);
         return NULL;
     }
     g_ptr_array_set_size(prepared->regexes, alter->actions->len);

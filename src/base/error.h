@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 
 /*
  * The two error channels of this program.
@@ -35,6 +36,9 @@ typedef enum VpError {
 } VpError;
 
 GQuark vp_error_quark(void);
+
+/* Sets @error. Always false, so that a check can end with it. */
+bool vp_refuse(GError **error, VpError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
 /* Sets @error from errno value @errnum: "TEXT: strerror". */
 void vp_error_set_errno(GError **error, int errnum, const char *format, ...) G_GNUC_PRINTF(3, 4);
