@@ -11,6 +11,8 @@
  * something print "ready" when they are able to receive it, so that nobody has to sleep.
  */
 
+#include "quiet.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
@@ -43,27 +45,6 @@ typedef struct Command {
     bool event_loop;  /* whether libvirt's event loop has to be registered before connecting */
     void (*run)(Call *call);
 } Command;
-
-/* What libvirt.so forgets to free is not this program's; for a build with LeakSanitizer. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_options(void);
-
-const char *
-__lsan_default_suppressions(void)
-{
-    return "leak:libvirt.so\nleak:libvirt-qemu.so\n";
-}
-
-const char *
-__lsan_default_options(void)
-{
-    return "print_suppressions=0";
-}
-
-static void
-swallow_error(void *data, virErrorPtr error)
-{
-}
 
 static void
 print_error(void)
@@ -554,7 +535,7 @@ main(int argc, char **argv)
         fprintf(stderr, "usage: client URI COMMAND [ARGUMENT...]\n");
         return 2;
     }
-    virSetErrorFunc(NULL, swallow_error);
+    be_quiet();
     if (command->event_loop)
         virEventRegisterDefaultImpl();
     call.conn = virConnectOpen(argv[1]);

@@ -11,6 +11,8 @@
  * A wrong use of the program ends with 2.
  */
 
+#include "quiet.h"
+
 #include <glib.h>
 #include <libvirt-qemu-passthrough.h>
 #include <libvirt/virterror.h>
@@ -32,27 +34,6 @@ typedef struct Command {
     bool no_domain;
     void (*run)(const Call *call);
 } Command;
-
-/* What libvirt.so forgets to free is not this program's; for a build with LeakSanitizer. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_options(void);
-
-const char *
-__lsan_default_suppressions(void)
-{
-    return "leak:libvirt.so\nleak:libvirt-qemu.so\n";
-}
-
-const char *
-__lsan_default_options(void)
-{
-    return "print_suppressions=0";
-}
-
-static void
-swallow_error(void *data, virErrorPtr error)
-{
-}
 
 static void
 print_error(void)
@@ -282,7 +263,7 @@ main(int argc, char **argv)
 
     if (!command)
         return 2;
-    virSetErrorFunc(NULL, swallow_error);
+    be_quiet();
     conn = virConnectOpen(argv[1]);
     if (!conn)
         return 2;
