@@ -240,21 +240,13 @@ test_too_many_fds(void)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *path;
-        GTestFunc func;
-    } tests[] = {
-        { "/qmp/descriptors/descriptors-without-room", test_descriptors_without_room },
-        { "/qmp/descriptors/descriptors", test_descriptors },
-        { "/qmp/descriptors/endless-leftovers", test_endless_leftovers },
-        { "/qmp/descriptors/exclusive", test_exclusive },
-        { "/qmp/descriptors/exclusive-queue-freed", test_exclusive_queue_freed },
-        { "/qmp/descriptors/exclusive-lost", test_exclusive_lost },
-        { "/qmp/descriptors/too-many-fds", test_too_many_fds },
-    };
-
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++)
-        g_test_add_func(tests[i].path, tests[i].func);
+    g_test_add_func("/qmp/descriptors/descriptors-without-room", test_descriptors_without_room);
+    g_test_add_func("/qmp/descriptors/descriptors", test_descriptors);
+    g_test_add_func("/qmp/descriptors/endless-leftovers", test_endless_leftovers);
+    g_test_add_func("/qmp/descriptors/exclusive", test_exclusive);
+    g_test_add_func("/qmp/descriptors/exclusive-queue-freed", test_exclusive_queue_freed);
+    g_test_add_func("/qmp/descriptors/exclusive-lost", test_exclusive_lost);
+    g_test_add_func("/qmp/descriptors/too-many-fds", test_too_many_fds);
     return g_test_run();
 }

@@ -266,23 +266,15 @@ test_descriptors_from_peer(void)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *path;
-        GTestFunc func;
-    } tests[] = {
-        { "/qmp/misconduct/misbehaviour", test_misbehaviour },
-        { "/qmp/misconduct/gone-while-sending", test_gone_while_sending },
-        { "/qmp/misconduct/closed-at-every-byte", test_closed_at_every_byte },
-        { "/qmp/misconduct/every-chunk-size", test_every_chunk_size },
-        { "/qmp/misconduct/strays", test_strays },
-        { "/qmp/misconduct/endless-line", test_endless_line },
-        { "/qmp/misconduct/longest-reply", test_longest_reply },
-        { "/qmp/misconduct/events", test_events },
-        { "/qmp/misconduct/descriptors-from-peer", test_descriptors_from_peer },
-    };
-
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++)
-        g_test_add_func(tests[i].path, tests[i].func);
+    g_test_add_func("/qmp/misconduct/misbehaviour", test_misbehaviour);
+    g_test_add_func("/qmp/misconduct/gone-while-sending", test_gone_while_sending);
+    g_test_add_func("/qmp/misconduct/closed-at-every-byte", test_closed_at_every_byte);
+    g_test_add_func("/qmp/misconduct/every-chunk-size", test_every_chunk_size);
+    g_test_add_func("/qmp/misconduct/strays", test_strays);
+    g_test_add_func("/qmp/misconduct/endless-line", test_endless_line);
+    g_test_add_func("/qmp/misconduct/longest-reply", test_longest_reply);
+    g_test_add_func("/qmp/misconduct/events", test_events);
+    g_test_add_func("/qmp/misconduct/descriptors-from-peer", test_descriptors_from_peer);
     return g_test_run();
 }

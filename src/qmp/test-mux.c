@@ -460,29 +460,21 @@ test_peer_that_does_not_read(void)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *path;
-        GTestFunc func;
-    } tests[] = {
-        { "/qmp/mux/ids", test_ids },
-        { "/qmp/mux/invalid", test_invalid },
-        { "/qmp/mux/attribution", test_attribution },
-        { "/qmp/mux/tags", test_tags },
-        { "/qmp/mux/in-flight", test_in_flight },
-        { "/qmp/mux/round-robin", test_round_robin },
-        { "/qmp/mux/out-of-band", test_out_of_band },
-        { "/qmp/mux/out-of-band-limit", test_out_of_band_limit },
-        { "/qmp/mux/without-out-of-band", test_without_out_of_band },
-        { "/qmp/mux/queue-limit", test_queue_limit },
-        { "/qmp/mux/queue-bytes-limit", test_queue_bytes_limit },
-        { "/qmp/mux/freed-queue", test_freed_queue },
-        { "/qmp/mux/out-of-step", test_out_of_step },
-        { "/qmp/mux/lost", test_lost },
-        { "/qmp/mux/peer-that-does-not-read", test_peer_that_does_not_read },
-    };
-
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++)
-        g_test_add_func(tests[i].path, tests[i].func);
+    g_test_add_func("/qmp/mux/ids", test_ids);
+    g_test_add_func("/qmp/mux/invalid", test_invalid);
+    g_test_add_func("/qmp/mux/attribution", test_attribution);
+    g_test_add_func("/qmp/mux/tags", test_tags);
+    g_test_add_func("/qmp/mux/in-flight", test_in_flight);
+    g_test_add_func("/qmp/mux/round-robin", test_round_robin);
+    g_test_add_func("/qmp/mux/out-of-band", test_out_of_band);
+    g_test_add_func("/qmp/mux/out-of-band-limit", test_out_of_band_limit);
+    g_test_add_func("/qmp/mux/without-out-of-band", test_without_out_of_band);
+    g_test_add_func("/qmp/mux/queue-limit", test_queue_limit);
+    g_test_add_func("/qmp/mux/queue-bytes-limit", test_queue_bytes_limit);
+    g_test_add_func("/qmp/mux/freed-queue", test_freed_queue);
+    g_test_add_func("/qmp/mux/out-of-step", test_out_of_step);
+    g_test_add_func("/qmp/mux/lost", test_lost);
+    g_test_add_func("/qmp/mux/peer-that-does-not-read", test_peer_that_does_not_read);
     return g_test_run();
 }

@@ -462,25 +462,17 @@ test_other_uuid(void)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *path;
-        GTestFunc func;
-    } tests[] = {
-        { "/qmp/real/replies", test_replies },
-        { "/qmp/real/nesting", test_nesting },
-        { "/qmp/real/pipelining", test_pipelining },
-        { "/qmp/real/out-of-band", test_out_of_band },
-        { "/qmp/real/events", test_events },
-        { "/qmp/real/descriptors", test_descriptors },
-        { "/qmp/real/descriptors-in-a-crowd", test_descriptors_in_a_crowd },
-        { "/qmp/real/killed", test_killed },
-        { "/qmp/real/stopped", test_stopped },
-        { "/qmp/real/busy-then-stopped", test_busy_then_stopped },
-        { "/qmp/real/other-uuid", test_other_uuid },
-    };
-
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++)
-        g_test_add_func(tests[i].path, tests[i].func);
+    g_test_add_func("/qmp/real/replies", test_replies);
+    g_test_add_func("/qmp/real/nesting", test_nesting);
+    g_test_add_func("/qmp/real/pipelining", test_pipelining);
+    g_test_add_func("/qmp/real/out-of-band", test_out_of_band);
+    g_test_add_func("/qmp/real/events", test_events);
+    g_test_add_func("/qmp/real/descriptors", test_descriptors);
+    g_test_add_func("/qmp/real/descriptors-in-a-crowd", test_descriptors_in_a_crowd);
+    g_test_add_func("/qmp/real/killed", test_killed);
+    g_test_add_func("/qmp/real/stopped", test_stopped);
+    g_test_add_func("/qmp/real/busy-then-stopped", test_busy_then_stopped);
+    g_test_add_func("/qmp/real/other-uuid", test_other_uuid);
     return g_test_run();
 }

@@ -392,26 +392,18 @@ test_a_thousand(void)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *path;
-        GTestFunc func;
-    } tests[] = {
-        { "/qmp/session/handshake", test_handshake },
-        { "/qmp/session/handshake-variants", test_handshake_variants },
-        { "/qmp/session/bad-handshake", test_bad_handshake },
-        { "/qmp/session/stranger", test_stranger },
-        { "/qmp/session/back-off", test_back_off },
-        { "/qmp/session/back-off-of-flapping-peer", test_back_off_of_flapping_peer },
-        { "/qmp/session/no-socket", test_no_socket },
-        { "/qmp/session/five-seconds", test_five_seconds },
-        { "/qmp/session/full-backlog", test_full_backlog },
-        { "/qmp/session/freed-in-state", test_freed_in_state },
-        { "/qmp/session/freed-early", test_freed_early },
-        { "/qmp/session/a-thousand", test_a_thousand },
-    };
-
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++)
-        g_test_add_func(tests[i].path, tests[i].func);
+    g_test_add_func("/qmp/session/handshake", test_handshake);
+    g_test_add_func("/qmp/session/handshake-variants", test_handshake_variants);
+    g_test_add_func("/qmp/session/bad-handshake", test_bad_handshake);
+    g_test_add_func("/qmp/session/stranger", test_stranger);
+    g_test_add_func("/qmp/session/back-off", test_back_off);
+    g_test_add_func("/qmp/session/back-off-of-flapping-peer", test_back_off_of_flapping_peer);
+    g_test_add_func("/qmp/session/no-socket", test_no_socket);
+    g_test_add_func("/qmp/session/five-seconds", test_five_seconds);
+    g_test_add_func("/qmp/session/full-backlog", test_full_backlog);
+    g_test_add_func("/qmp/session/freed-in-state", test_freed_in_state);
+    g_test_add_func("/qmp/session/freed-early", test_freed_early);
+    g_test_add_func("/qmp/session/a-thousand", test_a_thousand);
     return g_test_run();
 }

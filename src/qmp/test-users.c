@@ -228,21 +228,13 @@ test_reaction_to_event(void)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *path;
-        GTestFunc func;
-    } tests[] = {
-        { "/qmp/users/free-in-reply", test_free_in_reply },
-        { "/qmp/users/free-when-lost", test_free_when_lost },
-        { "/qmp/users/free-when-session-is-freed", test_free_when_session_is_freed },
-        { "/qmp/users/session-freed", test_session_freed },
-        { "/qmp/users/send-in-reply", test_send_in_reply },
-        { "/qmp/users/free-own-queue", test_free_own_queue },
-        { "/qmp/users/reaction-to-event", test_reaction_to_event },
-    };
-
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++)
-        g_test_add_func(tests[i].path, tests[i].func);
+    g_test_add_func("/qmp/users/free-in-reply", test_free_in_reply);
+    g_test_add_func("/qmp/users/free-when-lost", test_free_when_lost);
+    g_test_add_func("/qmp/users/free-when-session-is-freed", test_free_when_session_is_freed);
+    g_test_add_func("/qmp/users/session-freed", test_session_freed);
+    g_test_add_func("/qmp/users/send-in-reply", test_send_in_reply);
+    g_test_add_func("/qmp/users/free-own-queue", test_free_own_queue);
+    g_test_add_func("/qmp/users/reaction-to-event", test_reaction_to_event);
     return g_test_run();
 }

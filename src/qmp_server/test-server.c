@@ -386,29 +386,21 @@ test_clients_max(void)
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *path;
-        GTestFunc func;
-    } tests[] = {
-        { "/qmp_server/negotiation", test_negotiation },
-        { "/qmp_server/out-of-band", test_out_of_band },
-        { "/qmp_server/no-out-of-band", test_no_out_of_band },
-        { "/qmp_server/bad-input", test_bad_input },
-        { "/qmp_server/dialect", test_dialect },
-        { "/qmp_server/limits", test_limits },
-        { "/qmp_server/pieces", test_pieces },
-        { "/qmp_server/commands-max", test_commands_max },
-        { "/qmp_server/events", test_events },
-        { "/qmp_server/backlog", test_backlog },
-        { "/qmp_server/slow-reader", test_slow_reader },
-        { "/qmp_server/half-closed", test_half_closed },
-        { "/qmp_server/gone", test_gone },
-        { "/qmp_server/session-lost", test_session_lost },
-        { "/qmp_server/clients-max", test_clients_max },
-    };
-
     g_test_init(&argc, &argv, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(tests); i++)
-        g_test_add_func(tests[i].path, tests[i].func);
+    g_test_add_func("/qmp_server/negotiation", test_negotiation);
+    g_test_add_func("/qmp_server/out-of-band", test_out_of_band);
+    g_test_add_func("/qmp_server/no-out-of-band", test_no_out_of_band);
+    g_test_add_func("/qmp_server/bad-input", test_bad_input);
+    g_test_add_func("/qmp_server/dialect", test_dialect);
+    g_test_add_func("/qmp_server/limits", test_limits);
+    g_test_add_func("/qmp_server/pieces", test_pieces);
+    g_test_add_func("/qmp_server/commands-max", test_commands_max);
+    g_test_add_func("/qmp_server/events", test_events);
+    g_test_add_func("/qmp_server/backlog", test_backlog);
+    g_test_add_func("/qmp_server/slow-reader", test_slow_reader);
+    g_test_add_func("/qmp_server/half-closed", test_half_closed);
+    g_test_add_func("/qmp_server/gone", test_gone);
+    g_test_add_func("/qmp_server/session-lost", test_session_lost);
+    g_test_add_func("/qmp_server/clients-max", test_clients_max);
     return g_test_run();
 }
