@@ -28,13 +28,6 @@ static const GOptionEntry options[] = {
     { NULL },
 };
 
-static void
-add_filter(VpJsonWriter *writer, const char *key, const char *value)
-{
-    if (value)
-        vp_json_add_string(writer, key, value);
-}
-
 /* The list; NULL: an error has been printed. @only: a name instead of the options' filters. */
 static const VpJsonNode *
 ask(virDomainPtr domain, const char *only, bool properties, VpJsonTree **ret_tree)
@@ -45,9 +38,9 @@ ask(virDomainPtr domain, const char *only, bool properties, VpJsonTree **ret_tre
     vp_json_begin_object(&writer, NULL);
     vp_json_add_string(&writer, "execute", "query-available-devices");
     vp_json_begin_object(&writer, "arguments");
-    add_filter(&writer, "name", only ?: name);
-    add_filter(&writer, "bus", only ? NULL : bus);
-    add_filter(&writer, "category", only ? NULL : category);
+    vp_json_add_given(&writer, "name", only ?: name);
+    vp_json_add_given(&writer, "bus", only ? NULL : bus);
+    vp_json_add_given(&writer, "category", only ? NULL : category);
     vp_json_add_bool(&writer, "properties", properties);
     vp_json_end(&writer);
     vp_json_end(&writer);

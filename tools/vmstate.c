@@ -46,14 +46,12 @@ print_command(const char *command, const char *name)
     vp_json_begin_object(&writer, NULL);
     vp_json_add_string(&writer, "execute", command);
     vp_json_begin_object(&writer, "arguments");
-    if (name)
-        vp_json_add_string(&writer, "name", name);
+    vp_json_add_given(&writer, "name", name);
     if (overwrite)
         vp_json_add_bool(&writer, "overwrite", true);
     if (timeout >= 0)
         vp_json_add_int(&writer, "timeout", timeout);
-    if (uuid)
-        vp_json_add_string(&writer, "uuid", uuid);
+    vp_json_add_given(&writer, "uuid", uuid);
     vp_json_end(&writer);
     vp_json_end(&writer);
     return vp_json_writer_steal(&writer);

@@ -68,13 +68,6 @@ is_wanted(const Query *query, const VpDeviceType *device)
 }
 
 static void
-add_text(VpJsonWriter *writer, const char *key, const char *text)
-{
-    if (text)
-        vp_json_add_string(writer, key, text);
-}
-
-static void
 add_property(VpJsonWriter *writer, const VpDeviceProperty *property)
 {
     vp_json_begin_object(writer, NULL);
@@ -83,7 +76,7 @@ add_property(VpJsonWriter *writer, const VpDeviceProperty *property)
     if (property->default_value)
         vp_json_add_raw(writer, "default-value", property->default_value,
                         strlen(property->default_value));
-    add_text(writer, "description", property->description);
+    vp_json_add_given(writer, "description", property->description);
     vp_json_end(writer);
 }
 
@@ -92,12 +85,12 @@ add_device(VpJsonWriter *writer, const VpDeviceType *device, bool properties)
 {
     vp_json_begin_object(writer, NULL);
     vp_json_add_string(writer, "name", device->name);
-    add_text(writer, "bus", device->bus);
-    add_text(writer, "alias", device->alias);
-    add_text(writer, "description", device->description);
-    add_text(writer, "category", device->category);
+    vp_json_add_given(writer, "bus", device->bus);
+    vp_json_add_given(writer, "alias", device->alias);
+    vp_json_add_given(writer, "description", device->description);
+    vp_json_add_given(writer, "category", device->category);
     vp_json_add_bool(writer, "creatable", device->creatable);
-    add_text(writer, "broken", device->broken);
+    vp_json_add_given(writer, "broken", device->broken);
     if (properties && !device->broken) {
         vp_json_begin_array(writer, "props");
         for (guint i = 0; i < device->n_properties; i++)

@@ -72,12 +72,10 @@ emit(const VpJob *job)
 
     vp_json_begin_object(&writer, NULL);
     vp_json_add_string(&writer, "command", job->command);
-    if (job->name)
-        vp_json_add_string(&writer, "name", job->name);
+    vp_json_add_given(&writer, "name", job->name);
     vp_json_add_string(&writer, "phase", job->phase);
     vp_json_add_int(&writer, "elapsed", elapsed_ms(job));
-    if (job->id)
-        vp_json_add_string(&writer, "job", job->id);
+    vp_json_add_given(&writer, "job", job->id);
     if (bytes >= 0 && job->bytes_before >= 0)
         vp_json_add_int(&writer, "bytes", bytes - job->bytes_before);
     if (job->total > 0)

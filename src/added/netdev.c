@@ -70,8 +70,7 @@ add_value(VpJsonWriter *writer, const char *name, const char *text, const char *
 {
     g_autofree char *value = vp_net_text_value(text, key, next);
 
-    if (value)
-        vp_json_add_string(writer, name, value);
+    vp_json_add_given(writer, name, value);
 }
 
 static void
@@ -79,11 +78,9 @@ add_forward(VpJsonWriter *writer, const VpUsernetConnection *forward)
 {
     vp_json_begin_object(writer, NULL);
     vp_json_add_string(writer, "protocol", forward->protocol);
-    if (forward->source)
-        vp_json_add_string(writer, "host-address", forward->source);
+    vp_json_add_given(writer, "host-address", forward->source);
     vp_json_add_int(writer, "host-port", forward->source_port);
-    if (forward->destination)
-        vp_json_add_string(writer, "guest-address", forward->destination);
+    vp_json_add_given(writer, "guest-address", forward->destination);
     vp_json_add_int(writer, "guest-port", forward->destination_port);
     vp_json_end(writer);
 }
@@ -168,8 +165,7 @@ describe_descriptors(VpJsonWriter *writer, const Netdev *netdev, bool flat)
         vp_json_end(writer);
     else
         vp_json_add_string(writer, netdev->queues->len > 1 ? "fds" : "fd", flat_fds->str);
-    if (interface)
-        vp_json_add_string(writer, "ifname", interface);
+    vp_json_add_given(writer, "ifname", interface);
     return true;
 }
 
@@ -291,10 +287,8 @@ add_netdev(VpJsonWriter *writer, const Netdev *netdev)
     vp_json_begin_object(writer, NULL);
     vp_json_add_string(writer, "device", first->name);
     vp_json_add_string(writer, "type", first->type);
-    if (first->peer)
-        vp_json_add_string(writer, "peer", first->peer);
-    if (netdev->path)
-        vp_json_add_string(writer, "peer-path", netdev->path);
+    vp_json_add_given(writer, "peer", first->peer);
+    vp_json_add_given(writer, "peer-path", netdev->path);
     if (first->hub >= 0)
         vp_json_add_int(writer, "hub", first->hub);
     vp_json_add_int(writer, "queues", netdev->queues->len);
@@ -318,8 +312,7 @@ add_flat_netdev(VpJsonWriter *writer, const Netdev *netdev)
     vp_json_begin_object(writer, NULL);
     vp_json_add_string(writer, "id", first->name);
     vp_json_add_string(writer, "type", first->type);
-    if (first->peer)
-        vp_json_add_string(writer, "peer-id", first->peer);
+    vp_json_add_given(writer, "peer-id", first->peer);
     describe(writer, netdev, true);
     vp_json_end(writer);
 }

@@ -13,8 +13,7 @@ static void
 add_end(VpJsonWriter *writer, const char *address_key, const char *address, const char *port_key,
         gint64 port)
 {
-    if (address)
-        vp_json_add_string(writer, address_key, address);
+    vp_json_add_given(writer, address_key, address);
     if (port >= 0)
         vp_json_add_int(writer, port_key, port);
 }

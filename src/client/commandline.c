@@ -152,8 +152,7 @@ ask_alteration(virDomainPtr dom, unsigned int mode, const char *xml, bool dry_ru
 
     vp_json_begin_object(&command, "arguments");
     vp_json_add_string(&command, "mode", modes[mode]);
-    if (xml)
-        vp_json_add_string(&command, "xml", xml);
+    vp_json_add_given(&command, "xml", xml);
     if (dry_run)
         vp_json_add_bool(&command, "dry-run", true);
     vp_json_end(&command);

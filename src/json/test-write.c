@@ -25,6 +25,8 @@ write_all(VpJsonWriter *writer)
     vp_json_add_bool(writer, "off", false);
     vp_json_add_null(writer, "nothing");
     vp_json_add_string(writer, "neither", NULL);
+    vp_json_add_given(writer, "given", "");
+    vp_json_add_given(writer, "not", NULL);
     vp_json_add_raw(writer, "k\\ey", "[1e3]...", 5);
     vp_json_end(writer);
 }
@@ -40,7 +42,7 @@ test_spaced(void)
     g_assert_cmpstr(text, ==,
                     "{\"device\": \"net\\\"0\\n\", \"fds\": [-9223372036854775808, "
                     "18446744073709551615, {}, []], \"on\": true, \"off\": false, "
-                    "\"nothing\": null, \"neither\": null, \"k\\\\ey\": [1e3]}");
+                    "\"nothing\": null, \"neither\": null, \"given\": \"\", \"k\\\\ey\": [1e3]}");
 }
 
 static void
@@ -54,7 +56,7 @@ test_compact(void)
     g_assert_cmpstr(text, ==,
                     "{\"device\":\"net\\\"0\\n\",\"fds\":[-9223372036854775808,"
                     "18446744073709551615,{},[]],\"on\":true,\"off\":false,"
-                    "\"nothing\":null,\"neither\":null,\"k\\\\ey\":[1e3]}");
+                    "\"nothing\":null,\"neither\":null,\"given\":\"\",\"k\\\\ey\":[1e3]}");
 }
 
 /* Counted or up to a NULL. */

@@ -95,6 +95,13 @@ vp_json_add_string(VpJsonWriter *writer, const char *key, const char *value)
 }
 
 void
+vp_json_add_given(VpJsonWriter *writer, const char *key, const char *value)
+{
+    if (value)
+        vp_json_add_string(writer, key, value);
+}
+
+void
 vp_json_add_int(VpJsonWriter *writer, const char *key, gint64 value)
 {
     begin_value(writer, key);

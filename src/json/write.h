@@ -37,6 +37,7 @@ void vp_json_begin_array(VpJsonWriter *writer, const char *key);
 void vp_json_end(VpJsonWriter *writer); /* the innermost that is open */
 
 void vp_json_add_string(VpJsonWriter *writer, const char *key, const char *value); /* NULL: null */
+void vp_json_add_given(VpJsonWriter *writer, const char *key, const char *value); /* NULL: none */
 void vp_json_add_int(VpJsonWriter *writer, const char *key, gint64 value);
 void vp_json_add_uint(VpJsonWriter *writer, const char *key, guint64 value);
 void vp_json_add_bool(VpJsonWriter *writer, const char *key, bool value);

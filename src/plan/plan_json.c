@@ -181,8 +181,7 @@ write_text(VpJsonWriter *writer, const char *name, const void *field)
 {
     const char *const *text = field;
 
-    if (*text)
-        vp_json_add_string(writer, name, *text);
+    vp_json_add_given(writer, name, *text);
 }
 
 static const Form text_form = { "a text", read_text, write_text };
@@ -582,8 +581,7 @@ write_types(VpJsonWriter *writer, const char *name, const void *field)
         vp_json_add_string(writer, NULL, known->option);
         vp_json_add_string(writer, NULL, known->key);
         vp_json_add_string(writer, NULL, vp_value_type_names[known->type]);
-        if (known->driver)
-            vp_json_add_string(writer, NULL, known->driver);
+        vp_json_add_given(writer, NULL, known->driver);
         vp_json_end(writer);
     }
     vp_json_end(writer);
