@@ -65,6 +65,24 @@
  * one for each event name that it listens to. */
 #define VP_CLIENT_EVENTS_MAX 256u
 
+/* --- TLS ----------------------------------------------------------------- */
+
+/* Peers that have connected and not shown yet who they are. Each holds a descriptor and some 50 KiB
+ * for that long, and takes a few milliseconds of the only thread when it goes on. With one more the
+ * oldest is dropped: who means it is through in less time than it takes for so many to come. */
+#define VP_TLS_HANDSHAKES_MAX 64u
+
+/* All that a client sends before it is known. Most of it is its chain of certificates, of 2 KiB
+ * each. */
+#define VP_TLS_HANDSHAKE_BYTES_MAX (64u * 1024)
+
+/* A certificate's distinguished name as text. libvirtd itself ends at 256; what it will take is
+ * its to say. */
+#define VP_TLS_NAME_MAX 1024u
+
+/* One record (TLS 1.2 and 1.3): what is read or written at a time. */
+#define VP_TLS_RECORD_MAX (16u * 1024)
+
 /* --- QMP sessions -------------------------------------------------------- */
 
 /* In-band commands that QEMU queues for a monitor with out-of-band execution

@@ -23,6 +23,10 @@
  * it went is still owed to the client, however slowly that reads (hang_up()). So
  * a server that takes nothing any more is read to its end and then reported as ended.
  *
+ * The bytes go through the socket as they are, or through TLS (`tls`), which then stands
+ * in the place of sendmsg() and recvmsg() and is told of the end. TLS can have something
+ * to be read when the socket has not: then the next turn of the loop reads it (`again`).
+ *
  * Failure is reported once, never from within vp_link_send(): callers need not
  * expect their own link to vanish under a send. The loop reports it in its next
  * turn; the socket is shut down for that, since one that is full and waits for a
@@ -48,6 +52,8 @@ struct VpLink {
     VpLoop *loop;
     VpWatch watch;
     int fd;
+    VpTls *tls;         /* what the bytes go through; NULL: plain socket */
+    GSource *again;     /* TLS has something to be read; NULL: nothing, or nobody wants it */
     const VpLinkOps *ops;
     gpointer data;
     VpInbox inbox;
@@ -64,12 +70,14 @@ struct VpLink {
     bool ended;         /* the peer has sent all it will; ended() was called */
     bool hung;          /* hung up while nobody wanted its bytes: not watched, see hang_up() */
     bool ending;        /* we send nothing more after `out` */
+    bool unended;       /* TLS's word for that found no room yet */
     bool was_full;      /* drained() is owed */
 };
 
 static guint8 read_chunk[VP_READ_CHUNK];
 
 static void on_ready(VpWatch *watch, guint32 ready, gpointer data);
+static gboolean on_again(gpointer data);
 
 VpLink *
 vp_link_new(VpLoop *loop, int fd, VpInboxSide side, const VpLinkOps *ops, gpointer data,
@@ -89,6 +97,19 @@ vp_link_new(VpLoop *loop, int fd, VpInboxSide side, const VpLinkOps *ops, gpoint
         return NULL;
     }
     return link;
+}
+
+void
+vp_link_set_tls(VpLink *link, VpTls *tls)
+{
+    g_assert(!link->tls && link->paused && link->sent == 0 && link->out.len == 0);
+    link->tls = tls;
+}
+
+bool
+vp_link_carries_fds(const VpLink *link)
+{
+    return !link->tls;
 }
 
 static void
@@ -122,6 +143,8 @@ vp_link_free(VpLink *link)
     vp_inbox_clear(&link->inbox);
     vp_buffer_clear(&link->out);
     drop_marks(link);
+    vp_loop_cancel(&link->again);
+    g_clear_pointer(&link->tls, vp_tls_free);
     vp_clear_fd(&link->fd);
     if (link->users == 0)
         g_free(link);
@@ -176,9 +199,11 @@ update_watch(VpLink *link)
         link->hung = !vp_watch_add(&link->watch, link->loop, link->fd, 0, on_ready, link, NULL);
     if (wants_bytes(link))
         events |= EPOLLIN;
-    if (link->out.len > 0)
+    if (link->out.len > 0 || link->unended)
         events |= EPOLLOUT;
     vp_watch_set(&link->watch, events);
+    if (link->tls && !link->again && wants_bytes(link) && vp_tls_has_pending(link->tls))
+        link->again = vp_loop_timer(link->loop, 0, on_again, link);
 }
 
 static void
@@ -188,6 +213,7 @@ fail(VpLink *link, const char *reason)
         return;
     link->failed = true;
     vp_watch_remove(&link->watch);
+    vp_loop_cancel(&link->again);
     link->ops->failed(link, reason, link->data);
 }
 
@@ -220,6 +246,8 @@ send_piece(VpLink *link, const guint8 *bytes, gsize n, int fd)
     struct iovec iov = { .iov_base = (void *)bytes, .iov_len = n };
     struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
 
+    if (link->tls)
+        return vp_tls_write(link->tls, bytes, n);
     if (fd >= 0) {
         message.msg_control = &control;
         message.msg_controllen = sizeof(control);
@@ -278,6 +306,14 @@ write_some(VpLink *link, const guint8 *bytes, gsize n)
     return done;
 }
 
+static void
+end_writing(VpLink *link)
+{
+    link->unended = link->tls && !link->broken && !vp_tls_end(link->tls);
+    if (!link->unended)
+        shutdown(link->fd, SHUT_WR);
+}
+
 /* After something was written, or could not be. */
 static void
 finish_write(VpLink *link)
@@ -287,7 +323,7 @@ finish_write(VpLink *link)
         drop_marks(link);
     }
     if (link->ending && link->out.len == 0)
-        shutdown(link->fd, SHUT_WR);
+        end_writing(link);
     update_watch(link);
 }
 
@@ -321,6 +357,10 @@ vp_link_send_frame(VpLink *link, const VpFrame *frame)
 
     if (!takes_frames(link))
         return; /* the descriptors stay with the frame, whose inbox closes them */
+    if (frame->header.nfds > 0 && !vp_link_carries_fds(link)) {
+        vp_link_break(link);
+        return;
+    }
     if (frame->header.nfds > 0 && !link->marks)
         link->marks = g_array_new(FALSE, FALSE, sizeof(VpFdMark));
     for (guint i = 0; i < frame->header.nfds; i++) {
@@ -390,7 +430,7 @@ deliver(VpLink *link)
     link->delivering = false;
 }
 
-/* One recvmsg() with its descriptors. Returns what recvmsg() does. */
+/* What one recvmsg() brings, with its descriptors. Returns what that does. */
 static gssize
 receive(VpLink *link, int *fds, guint *ret_nfds)
 {
@@ -405,9 +445,12 @@ receive(VpLink *link, int *fds, guint *ret_nfds)
         .msg_control = &control,
         .msg_controllen = sizeof(control),
     };
-    gssize n = recvmsg(link->fd, &message, MSG_CMSG_CLOEXEC);
+    gssize n = 0;
 
     *ret_nfds = 0;
+    if (link->tls)
+        return vp_tls_read(link->tls, read_chunk, sizeof(read_chunk));
+    n = recvmsg(link->fd, &message, MSG_CMSG_CLOEXEC);
     if (n < 0)
         return n;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
@@ -436,7 +479,7 @@ read_and_deliver(VpLink *link)
         return;
     }
     if (n < 0) {
-        fail(link, g_strerror(errno));
+        fail(link, link->tls ? vp_tls_problem(link->tls) : g_strerror(errno));
         return;
     }
     vp_inbox_feed(&link->inbox, read_chunk, n, fds, nfds);
@@ -462,7 +505,7 @@ on_ready(VpWatch *watch G_GNUC_UNUSED, guint32 ready, gpointer data)
     VpLink *link = data;
 
     enter(link);
-    if (link->out.len > 0 && (ready & ~EPOLLIN))
+    if ((link->out.len > 0 || link->unended) && (ready & ~EPOLLIN))
         flush(link);
     if (link->doomed)
         fail(link, "the peer does not take what is written");
@@ -472,6 +515,20 @@ on_ready(VpWatch *watch G_GNUC_UNUSED, guint32 ready, gpointer data)
         hang_up(link);
     update_watch(link);
     leave(link);
+}
+
+static gboolean
+on_again(gpointer data)
+{
+    VpLink *link = data;
+
+    vp_loop_cancel(&link->again);
+    enter(link);
+    if (wants_bytes(link))
+        read_and_deliver(link);
+    update_watch(link);
+    leave(link);
+    return G_SOURCE_REMOVE;
 }
 
 void

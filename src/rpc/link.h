@@ -4,6 +4,7 @@
 #include "base/loop.h"
 #include "rpc/frame.h"
 #include "rpc/inbox.h"
+#include "rpc/tls.h"
 
 typedef struct VpLink VpLink;
 
@@ -30,6 +31,14 @@ typedef struct VpLinkOps {
  */
 VpLink *vp_link_new(VpLoop *loop, int fd, VpInboxSide side, const VpLinkOps *ops, gpointer data,
                     GError **error);
+
+/* All bytes go through @tls from now on, which is open (vp_tls_accept()) and on the same
+ * descriptor; it is taken over. Before the first vp_link_resume() and vp_link_send(). Such a link
+ * carries no descriptors. */
+void vp_link_set_tls(VpLink *link, VpTls *tls);
+
+/* Whether descriptors can be sent. A frame with some breaks a link that carries none. */
+bool vp_link_carries_fds(const VpLink *link);
 
 /* Closes at once; what waits to be written is lost. No callback comes any more. May be called
  * from the callbacks. NULL is fine. */
