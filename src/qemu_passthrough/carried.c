@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One question to libvirtd before a definition: what does the domain's present one keep for us?
- * It is asked as the client, who may not see the domain, or may be the first to define it: then
- * there is nothing to carry.
+ * One question to libvirtd before a document takes the place of another: what does that one keep
+ * for us? Where it is depends on the call (intercept.c), but all answers are a document. It is
+ * asked as the client, who may not see the domain, or may be the first to define it: then there is
+ * nothing to carry, and if something is wrong with the call libvirtd tells him.
  */
 
 #include "qemu_passthrough/carried.h"
 
+#include "rpc/walk.h"
 #include "xml/passthrough.h"
 
 #include <string.h>
@@ -15,7 +17,7 @@
 struct VpCarried {
     VpClient *client;
     bool done;
-    guint32 serial;    /* of the question, until it is answered */
+    guint32 serial;    /* of the question, until it is answered; 0: none was sent */
     GPtrArray *states; /* of VpXmlState */
 };
 
@@ -35,22 +37,159 @@ on_xml(const VpCallReply *reply, gpointer data)
     vp_client_go_on(carried->client);
 }
 
-VpCarried *
-vp_carried_ask(VpClient *client, const char *uuid)
+static void
+question(VpCarried *carried, gint32 procedure, void *args_func, void *args)
 {
-    VpCarried *carried = NULL;
+    carried->serial = vp_calls_send(carried->client->calls, carried->client->up,
+                                    VP_REMOTE_PROGRAM, procedure, args_func, args, on_xml,
+                                    carried);
+}
+
+/* --- where it is ----------------------------------------------------------- */
+
+static void
+ask_definition(VpCarried *carried, const VpFrame *frame G_GNUC_UNUSED, const char *xml)
+{
+    g_autofree char *uuid = vp_xml_read_uuid(xml);
     vp_get_xml_args args = { .flags = VP_XML_INACTIVE };
 
     args.dom.name = (char *)"";
     args.dom.id = -1;
-    if (!vp_uuid_parse(uuid, (guint8 *)args.dom.uuid))
+    if (uuid && vp_uuid_parse(uuid, (guint8 *)args.dom.uuid))
+        question(carried, VP_REMOTE_DOMAIN_GET_XML_DESC, xdr_vp_get_xml_args, &args);
+}
+
+/* The call names the domain first. */
+static void
+ask_domain(VpCarried *carried, const VpFrame *frame, gint32 procedure)
+{
+    vp_get_xml_args args = { 0 };
+
+    if (!vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_domain, &args.dom))
+        return;
+    question(carried, procedure, xdr_vp_get_xml_args, &args);
+    vp_xdr_clear(xdr_vp_domain, &args.dom);
+}
+
+static void
+ask_guest(VpCarried *carried, const VpFrame *frame, const char *xml G_GNUC_UNUSED)
+{
+    ask_domain(carried, frame, VP_REMOTE_DOMAIN_GET_XML_DESC);
+}
+
+static void
+ask_managed(VpCarried *carried, const VpFrame *frame, const char *xml G_GNUC_UNUSED)
+{
+    ask_domain(carried, frame, VP_REMOTE_DOMAIN_MANAGED_SAVE_GET_XML_DESC);
+}
+
+/* RESTORE_PARAMS has the file among its parameters; g_free(). NULL: it has none. */
+static char *
+file_of_params(const VpFrame *frame)
+{
+    vp_restore_params_args args = { 0 };
+    char *file = NULL;
+
+    if (!vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_restore_params_args, &args))
+        return NULL;
+    for (guint i = 0; i < args.params.params_len; i++) {
+        const vp_param *param = &args.params.params_val[i];
+
+        if (!file && strcmp(param->field, "file") == 0 && param->value.type == VP_PARAM_STRING)
+            file = g_strdup(param->value.vp_param_value_u.s);
+    }
+    vp_xdr_clear(xdr_vp_restore_params_args, &args);
+    return file;
+}
+
+/* The others name it first. */
+static char *
+file_of(const VpFrame *frame)
+{
+    vp_string first = NULL;
+    char *file = NULL;
+
+    if (frame->header.procedure == VP_REMOTE_DOMAIN_RESTORE_PARAMS)
+        return file_of_params(frame);
+    if (!vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_string, &first))
+        return NULL;
+    file = g_strdup(first);
+    vp_xdr_clear(xdr_vp_string, &first);
+    return file;
+}
+
+/* A guest that comes out of a pipe can be read once only. */
+static void
+ask_image(VpCarried *carried, const VpFrame *frame, const char *xml G_GNUC_UNUSED)
+{
+    g_autofree char *file = file_of(frame);
+    vp_get_image_xml_args args = { .file = file };
+
+    if (file && g_file_test(file, G_FILE_TEST_IS_REGULAR))
+        question(carried, VP_REMOTE_DOMAIN_SAVE_IMAGE_GET_XML_DESC, xdr_vp_get_image_xml_args,
+                 &args);
+}
+
+/* A snapshot that is really taken comes with the domain's definition as it is. */
+static void
+ask_snapshot(VpCarried *carried, const VpFrame *frame, const char *xml)
+{
+    vp_create_snapshot_args call = { 0 };
+    vp_get_snapshot_xml_args args = { 0 };
+    g_auto(VpXmlSnapshot) snapshot = { 0 };
+
+    if (!vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_create_snapshot_args, &call))
+        return;
+    if ((call.flags & VP_SNAPSHOT_REDEFINE) && vp_xml_read_snapshot(xml, "", &snapshot)) {
+        args.snapshot.name = snapshot.name;
+        args.snapshot.dom = call.dom;
+        question(carried, VP_REMOTE_DOMAIN_SNAPSHOT_GET_XML_DESC, xdr_vp_get_snapshot_xml_args,
+                 &args);
+    }
+    vp_xdr_clear(xdr_vp_create_snapshot_args, &call);
+}
+
+/* By VpOrigin. Sends the question if there is one. */
+static void (*const ask[])(VpCarried *carried, const VpFrame *frame, const char *xml) = {
+    [VP_ORIGIN_DEFINITION] = ask_definition,
+    [VP_ORIGIN_GUEST] = ask_guest,
+    [VP_ORIGIN_IMAGE] = ask_image,
+    [VP_ORIGIN_MANAGED] = ask_managed,
+    [VP_ORIGIN_SNAPSHOT] = ask_snapshot,
+};
+
+/* --- the question --------------------------------------------------------- */
+
+static bool
+take_first(const char *xml, char **ret_xml G_GNUC_UNUSED, gpointer data,
+           GError **error G_GNUC_UNUSED)
+{
+    char **first = data;
+
+    if (!*first)
+        *first = g_strdup(xml);
+    return true;
+}
+
+VpCarried *
+vp_carried_ask(VpClient *client, const VpFrame *frame, const VpIntercept *row)
+{
+    g_autofree char *xml = NULL;
+    g_autoptr(GByteArray) payload = NULL;
+    VpCarried *carried = NULL;
+
+    if (row->origin == VP_ORIGIN_NONE)
+        return NULL;
+    vp_walk_xml(row->call_layout, frame->payload, frame->payload_size, take_first, &xml, &payload,
+                NULL);
+    if (!xml)
         return NULL;
     carried = g_new0(VpCarried, 1);
     carried->client = client;
     carried->states = g_ptr_array_new();
-    carried->serial = vp_calls_send(client->calls, client->up, VP_REMOTE_PROGRAM,
-                                    VP_REMOTE_DOMAIN_GET_XML_DESC, xdr_vp_get_xml_args, &args,
-                                    on_xml, carried);
+    ask[row->origin](carried, frame, xml);
+    if (carried->serial == 0)
+        g_clear_pointer(&carried, vp_carried_free);
     return carried;
 }
 
@@ -71,7 +210,7 @@ vp_carried_free(VpCarried *carried)
 {
     if (!carried)
         return;
-    if (!carried->done)
+    if (!carried->done && carried->serial != 0)
         vp_calls_cancel(carried->client->calls, carried->serial);
     g_ptr_array_unref(carried->states);
     g_free(carried);

@@ -2,18 +2,19 @@
 #pragma once
 
 #include "qemu_passthrough/client.h"
+#include "qemu_passthrough/intercept.h"
 
 /*
- * What virtpassd keeps in a domain's definition (metadata.h), on its way into the next one: who
- * defines a domain anew has read it without these elements.
+ * What virtpassd keeps in a domain's definition (metadata.h), on its way into the one that takes
+ * its place: who writes that has read the other without these elements.
  */
 
 /*
- * Asks for those of the domain with @uuid, on the client's connection. The client goes on
- * (vp_client_go_on()) when they are known, or it is known that there are none. NULL: @uuid is no
- * UUID, so there is nothing to ask for.
+ * Asks for what is in the definition that a call's document replaces, on the client's connection.
+ * The client goes on (vp_client_go_on()) when that is known, or it is known that there is nothing.
+ * NULL: there is nothing to ask for.
  */
-VpCarried *vp_carried_ask(VpClient *client, const char *uuid);
+VpCarried *vp_carried_ask(VpClient *client, const VpFrame *frame, const VpIntercept *row);
 
 bool vp_carried_done(const VpCarried *carried);
 

@@ -39,7 +39,7 @@ struct VpClient {
     GPtrArray *requests;        /* monitor.c: monitor commands without a reply; NULL without */
     GPtrArray *own_calls;       /* own_calls.c: calls of our own without a reply; NULL without */
     VpFacts *facts;             /* xml_calls.c: what the held call's document needs; NULL without */
-    VpCarried *carried;         /* xml_calls.c: what the domain it defines keeps; NULL without */
+    VpCarried *carried;         /* xml_calls.c: what its document is to keep; NULL without */
     GHashTable *access;         /* access.c: cached verdicts; NULL without */
     VpEventFilters filters;     /* events.c: registrations */
 };

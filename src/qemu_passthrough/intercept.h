@@ -10,6 +10,16 @@ typedef enum VpIntercepted {
     VP_HOLD,  /* not now; it comes again after vp_client_go_on() */
 } VpIntercepted;
 
+/* Where the definition is that a call's document replaces: see carried.h. */
+typedef enum VpOrigin {
+    VP_ORIGIN_NONE,
+    VP_ORIGIN_DEFINITION, /* the domain's, by the document's uuid */
+    VP_ORIGIN_GUEST,      /* the running guest's; the call names the domain first */
+    VP_ORIGIN_IMAGE,      /* in a saved guest's file, which the call names */
+    VP_ORIGIN_MANAGED,    /* in the managed save of the domain that the call names first */
+    VP_ORIGIN_SNAPSHOT,   /* in that domain's snapshot of the document's name */
+} VpOrigin;
+
 /*
  * The procedures we touch. A procedure without a row leaves as it came, in both directions;
  * a NULL handler means the same for its direction.
@@ -24,6 +34,7 @@ typedef struct VpIntercept {
     const char *reply_layout;
     bool running;             /* its documents are of guests that run already, or did: see
                                * VpXmlRules */
+    VpOrigin origin;
 } VpIntercept;
 
 /* NULL: not ours. */

@@ -8,7 +8,7 @@
  * until that has been found out (facts.c), and with it what the client sends after it; then it
  * comes again.
  *
- * A definition that replaces another one gets from it what virtpassd keeps there (carried.c), for
+ * A document that replaces another one gets from it what virtpassd keeps there (carried.c), for
  * which libvirtd is asked in the same way.
  *
  * A call whose document we must refuse is answered here and never reaches libvirtd. A
@@ -133,30 +133,11 @@ defines(const VpIntercept *row)
            row->procedure == VP_REMOTE_DOMAIN_DEFINE_XML_FLAGS;
 }
 
-static bool
-collect_uuid(const char *xml, char **ret_xml G_GNUC_UNUSED, gpointer data,
-             GError **error G_GNUC_UNUSED)
-{
-    char **uuid = data;
-
-    if (!*uuid)
-        *uuid = vp_xml_read_uuid(xml);
-    return true;
-}
-
 /* Must the call wait until it is known what the definition before it keeps? */
 static bool
 must_carry(VpClient *client, const VpFrame *frame, const VpIntercept *row)
 {
-    g_autofree char *uuid = NULL;
-    g_autoptr(GByteArray) payload = NULL;
-
-    if (!defines(row))
-        return false;
-    vp_walk_xml(row->call_layout, frame->payload, frame->payload_size, collect_uuid, &uuid,
-                &payload, NULL);
-    if (uuid)
-        client->carried = vp_carried_ask(client, uuid);
+    client->carried = vp_carried_ask(client, frame, row);
     return client->carried != NULL;
 }
 

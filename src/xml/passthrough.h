@@ -156,7 +156,8 @@ bool vp_xml_read_session(const char *xml, VpXmlSession *ret_session, GError **er
  */
 typedef struct VpXmlState VpXmlState;
 
-/* Those of a document in upstream form: of VpXmlState, owned by the array; maybe none. */
+/* Those of a document in upstream form: of VpXmlState, owned by the array; maybe none. Of several
+ * in one namespace (a snapshot has up to two domains in it) the first. */
 GPtrArray *vp_xml_state_read(const char *xml);
 
 /* What libvirt says of one snapshot. */

@@ -54,7 +54,17 @@ state_free(gpointer data)
     g_free(state);
 }
 
-/* Appends those of the domain to the array @data; changes nothing. */
+static bool
+is_collected(const GPtrArray *states, const char *uri)
+{
+    for (guint i = 0; i < states->len; i++) {
+        if (g_str_equal(((const VpXmlState *)g_ptr_array_index(states, i))->uri, uri))
+            return true;
+    }
+    return false;
+}
+
+/* Appends those of the domain to the array @data, of each namespace the first; changes nothing. */
 static bool
 collect(const VpXmlDomain *domain, gconstpointer data, VpXmlEdits *edits G_GNUC_UNUSED,
         GError **error G_GNUC_UNUSED)
@@ -65,7 +75,7 @@ collect(const VpXmlDomain *domain, gconstpointer data, VpXmlEdits *edits G_GNUC_
          child = child->next) {
         VpXmlState *state = NULL;
 
-        if (!is_state(child))
+        if (!is_state(child) || is_collected(states, child->uri))
             continue;
         state = g_new0(VpXmlState, 1);
         state->uri = g_strdup(child->uri);

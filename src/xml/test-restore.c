@@ -340,9 +340,12 @@ test_state_carried(void)
     };
     g_autoptr(GPtrArray) states = vp_xml_state_read(from);
     g_autoptr(GPtrArray) none = vp_xml_state_read(documents[2]);
+    g_autofree char *both = g_strconcat("<domainsnapshot>", from, from, "</domainsnapshot>", NULL);
+    g_autoptr(GPtrArray) of_both = vp_xml_state_read(both);
     g_autofree char *same = NULL;
 
     g_assert_cmpuint(states->len, ==, 1);
+    g_assert_cmpuint(of_both->len, ==, 1);
     g_assert_cmpuint(none->len, ==, 0);
     g_assert_true(vp_xml_state_put(from, states, &same, NULL));
     g_assert_null(same);
