@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The arguments of an added command against its row, in QEMU's order and in QEMU's words: the
- * members of the row one after the other, then what there is besides. A program that knows how QEMU
- * complains need not learn another way.
+ * The arguments of a command against what it takes, in QEMU's order and in QEMU's words: the fields
+ * one after the other, then what there is besides. A program that knows how QEMU complains need not
+ * learn another way.
  */
 
-#include "added/internal.h"
+#include "added/arguments.h"
 
 #include <string.h>
 
@@ -87,9 +87,9 @@ is_known(const VpField *fields, const char *name)
 }
 
 bool
-vp_arguments_check(const VpCommandRow *row, const VpJsonNode *arguments, char **ret_message)
+vp_arguments_check(const VpField *fields, const VpJsonNode *arguments, char **ret_message)
 {
-    for (const VpField *field = row->arguments; field && field->name; field++) {
+    for (const VpField *field = fields; field && field->name; field++) {
         const VpJsonNode *value = vp_json_get(arguments, field->name);
 
         if (value && !check_value(field, value, ret_message))
@@ -100,7 +100,7 @@ vp_arguments_check(const VpCommandRow *row, const VpJsonNode *arguments, char **
         }
     }
     for (guint i = 0; i < vp_json_length(arguments); i++) {
-        if (is_known(row->arguments, vp_json_key_at(arguments, i)))
+        if (is_known(fields, vp_json_key_at(arguments, i)))
             continue;
         *ret_message = g_strdup_printf("Parameter '%s' is unexpected",
                                        vp_json_key_at(arguments, i));

@@ -14,6 +14,7 @@
 
 #include "added/call.h"
 
+#include "added/arguments.h"
 #include "added/internal.h"
 #include "base/limits.h"
 #include "json/members.h"
@@ -413,7 +414,7 @@ run(VpCall *call)
     }
     call->tree = vp_json_tree_parse(call->text, -1, &message);
     call->arguments = call->tree ? vp_json_get(vp_json_root(call->tree), "arguments") : NULL;
-    if (!call->tree || !vp_arguments_check(call->row, call->arguments, &message))
+    if (!call->tree || !vp_arguments_check(call->row->arguments, call->arguments, &message))
         vp_call_fail(call, "GenericError", "%s", message);
     else
         call->row->handler(call);

@@ -58,10 +58,6 @@ void vp_call_drop(VpCall *call);
 /* added.c: the call is over; the user's next commands may go. */
 void vp_added_call_ended(VpAdded *added, VpCall *call);
 
-/* arguments.c: Whether @arguments (NULL: none) are what the row says; *ret_message is QEMU's text
- * about the first that is not; g_free(). */
-bool vp_arguments_check(const VpCommandRow *row, const VpJsonNode *arguments, char **ret_message);
-
 /* describe.c: @reply to query-commands or query-qmp-schema with the registry's commands in it;
  * g_free(). NULL: it is an error, or not understood; it goes on as it is. */
 char *vp_describe_commands(const char *reply, gsize size);

@@ -9,6 +9,7 @@
 
 #include "qemu_passthrough/own_calls.h"
 
+#include "added/arguments.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "json/tree.h"
@@ -212,15 +213,13 @@ static bool
 check_alter(const VpCommandlineWish *wish, GError **error)
 {
     if (wish->mode >= G_N_ELEMENTS(mode_names))
-        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED, "unknown mode %u", wish->mode);
-    else if (wish->mode == VP_COMMANDLINE_CLEAR && wish->xml)
-        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED, "mode 'clear' goes without XML");
-    else if (wish->mode != VP_COMMANDLINE_CLEAR && !wish->xml)
-        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED,
-                    "mode '%s' takes a <qemu:commandline> element", mode_names[wish->mode]);
-    else
-        return true;
-    return false;
+        return vp_refuse(error, VP_ERROR_UNSUPPORTED, "unknown mode %u", wish->mode);
+    if (wish->mode == VP_COMMANDLINE_CLEAR && wish->xml)
+        return vp_refuse(error, VP_ERROR_UNSUPPORTED, "mode 'clear' goes without XML");
+    if (wish->mode != VP_COMMANDLINE_CLEAR && !wish->xml)
+        return vp_refuse(error, VP_ERROR_UNSUPPORTED, "mode '%s' takes a <qemu:commandline> "
+                         "element", mode_names[wish->mode]);
+    return true;
 }
 
 /* --- as monitor commands -------------------------------------------------- */
@@ -231,78 +230,75 @@ read_name(const VpJsonNode *arguments, const char *key, const char *const *names
 {
     const char *text = vp_json_get_string(arguments, key);
 
-    if (!vp_json_get(arguments, key)) {
-        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED, "Parameter '%s' is missing", key);
-        return false;
-    }
-    if (!text) {
-        g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED,
-                    "Invalid parameter type for '%s', expected: string", key);
-        return false;
-    }
     for (*ret_value = 0; *ret_value < n_names; ++*ret_value) {
         if (g_str_equal(text, names[*ret_value]))
             return true;
     }
-    g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED,
-                "Parameter '%s' does not accept value '%s'", key, text);
-    return false;
-}
-
-static bool
-check_keys(const VpJsonNode *arguments, const char *const *known, GError **error)
-{
-    for (guint i = 0; i < vp_json_length(arguments); i++) {
-        if (!g_strv_contains(known, vp_json_key_at(arguments, i))) {
-            g_set_error(error, VP_ERROR, VP_ERROR_UNSUPPORTED, "Parameter '%s' is unexpected",
-                        vp_json_key_at(arguments, i));
-            return false;
-        }
-    }
-    return true;
+    return vp_refuse(error, VP_ERROR_UNSUPPORTED, "Parameter '%s' does not accept value '%s'", key,
+                     text);
 }
 
 static bool
 read_alter(const VpJsonNode *arguments, VpCommandlineWish *wish, GError **error)
 {
-    static const char *const known[] = { "mode", "xml", "dry-run", NULL };
-
     wish->kind = VP_WISH_ALTER;
     wish->xml = g_strdup(vp_json_get_string(arguments, "xml"));
     wish->dry_run = vp_json_get_bool(arguments, "dry-run");
-    return check_keys(arguments, known, error) &&
-           read_name(arguments, "mode", mode_names, G_N_ELEMENTS(mode_names), &wish->mode, error) &&
+    return read_name(arguments, "mode", mode_names, G_N_ELEMENTS(mode_names), &wish->mode, error) &&
            check_alter(wish, error);
 }
 
 static bool
 read_get(const VpJsonNode *arguments, VpCommandlineWish *wish, GError **error)
 {
-    static const char *const known[] = { "form", NULL };
-
     wish->kind = VP_WISH_GET;
-    return check_keys(arguments, known, error) &&
-           read_name(arguments, "form", form_names, G_N_ELEMENTS(form_names), &wish->form, error);
+    return read_name(arguments, "form", form_names, G_N_ELEMENTS(form_names), &wish->form, error);
 }
 
-typedef bool (*ReadFunc)(const VpJsonNode *arguments, VpCommandlineWish *wish, GError **error);
+/* Described in own_calls.h. */
+static const VpField alter_fields[] = {
+    { .name = "mode", .type = "str" },
+    { .name = "xml", .type = "str", .optional = true },
+    { .name = "dry-run", .type = "bool", .optional = true },
+    { NULL },
+};
 
-static ReadFunc
-find_reader(const char *name)
+static const VpField get_fields[] = {
+    { .name = "form", .type = "str" },
+    { NULL },
+};
+
+typedef struct OwnCommand {
+    const char *name;
+    const VpField *fields;
+    /* Of arguments that have the fields' types. */
+    bool (*read)(const VpJsonNode *arguments, VpCommandlineWish *wish, GError **error);
+} OwnCommand;
+
+static const OwnCommand commands[] = {
+    { "__org.virtpass_commandline-alter", alter_fields, read_alter },
+    { "__org.virtpass_query-commandline", get_fields, read_get },
+};
+
+static const OwnCommand *
+find_command(const char *name)
 {
-    static const struct {
-        const char *name;
-        ReadFunc read;
-    } commands[] = {
-        { "__org.virtpass_commandline-alter", read_alter },
-        { "__org.virtpass_query-commandline", read_get },
-    };
-
     for (gsize i = 0; name && i < G_N_ELEMENTS(commands); i++) {
         if (g_str_equal(name, commands[i].name))
-            return commands[i].read;
+            return &commands[i];
     }
     return NULL;
+}
+
+static bool
+read_arguments(const OwnCommand *command, const VpJsonNode *arguments, VpCommandlineWish *wish,
+               GError **error)
+{
+    g_autofree char *message = NULL;
+
+    if (!vp_arguments_check(command->fields, arguments, &message))
+        return vp_refuse(error, VP_ERROR_UNSUPPORTED, "%s", message);
+    return command->read(arguments, wish, error);
 }
 
 VpIntercepted
@@ -311,14 +307,14 @@ vp_own_monitor_call(VpClient *client, const VpHeader *header, const vp_domain *d
 {
     g_autoptr(VpJsonTree) tree = vp_json_tree_parse(json, -1, NULL);
     const VpJsonNode *root = tree ? vp_json_root(tree) : NULL;
-    ReadFunc read = find_reader(vp_json_get_string(root, "execute"));
+    const OwnCommand *command = find_command(vp_json_get_string(root, "execute"));
     const VpJsonNode *id = vp_json_get(root, "id");
     g_auto(VpCommandlineWish) wish = { 0 };
     g_autoptr(GError) error = NULL;
     VpOwnCall *call = NULL;
     gsize size = 0;
 
-    if (!read)
+    if (!command)
         return VP_PASS;
     if (is_full(client))
         return VP_HOLD;
@@ -329,7 +325,7 @@ vp_own_monitor_call(VpClient *client, const VpHeader *header, const vp_domain *d
 
         call->id = g_strndup(text, size);
     }
-    if (read(vp_json_get(root, "arguments"), &wish, &error)) {
+    if (read_arguments(command, vp_json_get(root, "arguments"), &wish, &error)) {
         start(call, &wish, domain);
     } else {
         send_monitor_error(call, error->message);
