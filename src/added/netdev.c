@@ -185,16 +185,27 @@ describe_tap(VpJsonWriter *writer, const Netdev *netdev, bool flat)
     return true;
 }
 
+/* Without a helper of its own QEMU takes its default, but writes "(null)". */
 static bool
 describe_bridge(VpJsonWriter *writer, const Netdev *netdev, bool flat G_GNUC_UNUSED)
 {
     const char *text = first_queue(netdev)->text;
 
-    if (!g_str_has_prefix(text, "helper="))
-        return false;
-    add_value(writer, "helper", text, "helper=", ",br=");
-    add_value(writer, "br", text, "br=", NULL);
+    if (!g_str_has_prefix(text, "helper=(null),"))
+        add_value(writer, "helper", text, "helper=", ",br=");
+    vp_json_add_string(writer, "br", g_strrstr(text, ",br=") + strlen(",br="));
     return true;
+}
+
+/* For netdev_add: QEMU counts the netdevs of type bridge among the taps, of which no other has a
+ * bridge in its text. */
+static const char *
+type_of(const VpNetClient *client)
+{
+    bool bridge = strcmp(client->type, "tap") == 0 && g_str_has_prefix(client->text, "helper=") &&
+                  strstr(client->text, ",br=");
+
+    return bridge ? "bridge" : client->type;
 }
 
 static bool
@@ -252,7 +263,7 @@ describe(VpJsonWriter *writer, const Netdev *netdev, bool flat)
     bool understood = first->text[0] == '\0';
 
     for (gsize i = 0; !understood && i < G_N_ELEMENTS(types); i++) {
-        if (strcmp(first->type, types[i].type) == 0 && strlen(first->text) < VP_NET_TEXT_MAX)
+        if (strcmp(type_of(first), types[i].type) == 0 && strlen(first->text) < VP_NET_TEXT_MAX)
             understood = types[i].describe(writer, netdev, flat);
     }
     if (!understood && !flat)
@@ -286,7 +297,7 @@ add_netdev(VpJsonWriter *writer, const Netdev *netdev)
 
     vp_json_begin_object(writer, NULL);
     vp_json_add_string(writer, "device", first->name);
-    vp_json_add_string(writer, "type", first->type);
+    vp_json_add_string(writer, "type", type_of(first));
     vp_json_add_given(writer, "peer", first->peer);
     vp_json_add_given(writer, "peer-path", netdev->path);
     if (first->hub >= 0)
@@ -311,7 +322,7 @@ add_flat_netdev(VpJsonWriter *writer, const Netdev *netdev)
 
     vp_json_begin_object(writer, NULL);
     vp_json_add_string(writer, "id", first->name);
-    vp_json_add_string(writer, "type", first->type);
+    vp_json_add_string(writer, "type", type_of(first));
     vp_json_add_given(writer, "peer-id", first->peer);
     describe(writer, netdev, true);
     vp_json_end(writer);

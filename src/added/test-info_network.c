@@ -110,7 +110,7 @@ test_newer(void)
         "p0: index=0,type=passt,stream,connected to pid 7\r\n"
         "vu: index=0,type=vhost-user,vhost-user0 to char0\r\n"
         "vd: index=0,type=vhost-vdpa,vhost-vdpa\r\n"
-        "br: index=0,type=bridge,helper=/usr/lib/qemu/qemu-bridge-helper,br=br0\r\n"
+        "br: index=0,type=tap,helper=(null),br=br0\r\n"
         "hub 1\r\n"
         " \\ h1\r\n"
         "hub 0\r\n"
@@ -121,7 +121,7 @@ test_newer(void)
         "p0/passt/0/-/-1/0/stream,connected to pid 7",
         "vu/vhost-user/0/-/-1/0/vhost-user0 to char0",
         "vd/vhost-vdpa/0/-/-1/0/vhost-vdpa",
-        "br/bridge/0/-/-1/0/helper=/usr/lib/qemu/qemu-bridge-helper,br=br0",
+        "br/tap/0/-/-1/0/helper=(null),br=br0",
         "a/user/0/h0/0/0/net=1.0.0.0,restrict=off",
     };
 

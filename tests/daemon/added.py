@@ -126,6 +126,27 @@ class Turns(Scripted):
         self.script.network = NETWORK
         self.still_good(client)
 
+    def test_netdevs_from_outside(self):
+        """Those that need what most machines have not, with the texts that QEMU has for them"""
+        self.script.network = (
+            "br: index=0,type=tap,helper=(null),br=br0\r\n"
+            "bh: index=0,type=tap,helper=/a,b/helper,br=br0\r\n"
+            "th: index=0,type=tap,helper=/usr/lib/qemu/qemu-bridge-helper\r\n"
+            "vd: index=0,type=vde,sock=/run/vde,fd=39\r\n"
+            "tq: index=0,type=tap,ifname=tap1,script=no,downscript=no\r\n"
+            "tq: index=0,type=tap,ifname=tap1,script=no,downscript=no\r\n")
+        client = self.client()
+        found = json.loads(self.ask(client, NETDEV))["return"]
+        self.assertEqual([(netdev["device"], netdev["type"], netdev["queues"], netdev["info"])
+                          for netdev in found], [
+            ("br", "bridge", 1, {"br": "br0"}),
+            ("bh", "bridge", 1, {"helper": "/a,b/helper", "br": "br0"}),
+            ("th", "tap", 1, {"helper": "/usr/lib/qemu/qemu-bridge-helper"}),
+            ("vd", "vde", 1, {"sock": "/run/vde", "fd": 39}),
+            ("tq", "tap", 2, {"ifname": "tap1", "script": "no", "downscript": "no"})])
+        flat = json.loads(self.ask(client, NETDEV[:-1] + ',"arguments":{"flat":true}}'))["return"]
+        self.assertEqual(flat[0], {"id": "br", "type": "bridge", "br": "br0"})
+
     def test_session_lost(self):
         """An error that says so, for those that run and those that wait"""
         client = self.client()
@@ -218,6 +239,9 @@ class WithQemu(RealGuests):
             self.assertIn("desc", reply["error"])
         self.assertEqual(self.failure("query-nothing"), (
             "CommandNotFound", "The command query-nothing has not been found"))
+        version = '{"execute":"query-version"}'
+        self.assertEqual(self.query("query-version"), json.loads(
+            self.plain("qemu-monitor-command", "g", version))["return"])
         self.query("query-netdev")
 
     def test_what_lasts_survives_edits(self):

@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import unittest
 
 from harness import limits
@@ -27,6 +28,34 @@ USER = """<interface type='user'>
   <address type='pci' slot='0x1{0}'/>
 </interface>
 """
+
+
+class VhostUser:
+    """The other end of a vhost-user netdev: it answers what QEMU asks before any traffic."""
+
+    FEATURES = 1 << 32 | 1 << 30  # version 1; protocol features can be asked for
+    ANSWERS = {1: FEATURES, 15: 1, 17: 2}  # those; several queues; two of them
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(path)
+        self.socket.listen()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        connection, _ = self.socket.accept()
+        with connection, connection.makefile("rb") as file:
+            while header := file.read(12):
+                request, _, size = struct.unpack("<III", header)
+                file.read(size)
+                if request in self.ANSWERS:
+                    connection.sendall(struct.pack("<IIIQ", request, 5, 8, self.ANSWERS[request]))
+
+    def stop(self):
+        """When QEMU is gone."""
+        self.thread.join()
+        self.socket.close()
 
 
 class Netdevs(RealGuests):
@@ -199,6 +228,20 @@ class Netdevs(RealGuests):
         flat = self.netdevs(flat=True)
         self.assertEqual(flat["hostua-mq"]["fds"], ":".join(map(str, info["fds"])))
         self.assertEqual(flat["own"]["ifname"], one)
+
+    def test_vhost_user(self):
+        """A process of its own behind it, with two queues"""
+        self.start()
+        path = self.virtpassd.path("vhost-user")
+        other = VhostUser(path)
+        self.addCleanup(other.stop)
+        self.addCleanup(self.through, "destroy", "g")
+        self.query("chardev-add", {"id": "c", "backend": {"type": "socket", "data": {
+            "addr": {"type": "unix", "data": {"path": path}}, "server": False}}})
+        self.query("netdev_add", {"type": "vhost-user", "id": "vu", "chardev": "c", "queues": 2})
+        self.assertEqual(self.netdevs(), {"vu": {
+            "device": "vu", "type": "vhost-user", "queues": 2,
+            "info": {"chardev": "c"}}})
 
     # -- virtpass capture ----------------------------------------------------
 
