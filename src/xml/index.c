@@ -249,8 +249,12 @@ find_tag(const Scan *scan, gsize end)
 static void
 set_line(Scan *scan, VpXmlNode *node)
 {
-    for (; scan->counted < node->start; scan->counted++)
-        scan->line += scan->index->text.bytes[scan->counted] == '\n';
+    const char *bytes = scan->index->text.bytes;
+    const char *at = bytes + scan->counted, *end = bytes + node->start;
+
+    for (; (at = memchr(at, '\n', end - at)); at++)
+        scan->line++;
+    scan->counted = node->start;
     node->line = scan->line;
 }
 

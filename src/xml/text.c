@@ -220,6 +220,8 @@ skip_no_tag(const char *p)
         { "<?", "?" },
     };
 
+    if (p[1] != '!' && p[1] != '?') /* nearly all are tags */
+        return NULL;
     for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
         if (g_str_has_prefix(p, kinds[i].start))
             return skip_to(p + strlen(kinds[i].start), kinds[i].tail);
