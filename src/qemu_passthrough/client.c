@@ -308,6 +308,19 @@ vp_client_send(VpClient *client, const GByteArray *frame)
 }
 
 void
+vp_client_reply(VpClient *client, const VpHeader *call, void *func, void *object, const char *what)
+{
+    VpHeader header = vp_rpc_reply_header(call, VP_STATUS_OK);
+    g_autoptr(GByteArray) frame = vp_xdr_frame(&header, func, object);
+
+    if (frame)
+        vp_client_send(client, frame);
+    else
+        vp_rpc_send_error(client->down, call, VP_RPC_RPC, VP_RPC_FROM_RPC,
+                          "%s does not fit into libvirt's protocol", what);
+}
+
+void
 vp_client_go_on(VpClient *client)
 {
     if (client->state != VP_CLIENT_CONNECTING)

@@ -51,6 +51,11 @@ void vp_client_free(VpClient *client);
 /* Sends finished bytes of a frame to the client. */
 void vp_client_send(VpClient *client, const GByteArray *frame);
 
+/* Answers @call, or libvirtd's reply to it, with @object; with an error about @what if that breaks
+ * a limit of libvirt's protocol. */
+void vp_client_reply(VpClient *client, const VpHeader *call, void *func, void *object,
+                     const char *what);
+
 /* Something the client's held frame may have waited for has happened. */
 void vp_client_go_on(VpClient *client);
 

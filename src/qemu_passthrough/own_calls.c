@@ -113,18 +113,10 @@ send_monitor_result(const VpOwnCall *call, const VpCommandlineResult *result)
     send_monitor_reply(call, &writer);
 }
 
-/* @object does not fit into libvirt's protocol only if a word has more than 4 MiB. */
 static void
 send_object(const VpOwnCall *call, void *func, void *object)
 {
-    VpHeader header = vp_rpc_reply_header(&call->header, VP_STATUS_OK);
-    g_autoptr(GByteArray) frame = vp_xdr_frame(&header, func, object);
-
-    if (frame)
-        vp_client_send(call->client, frame);
-    else
-        vp_rpc_send_error(call->client->down, &call->header, VP_RPC_RPC, VP_RPC_FROM_RPC,
-                          "the command line does not fit into libvirt's protocol");
+    vp_client_reply(call->client, &call->header, func, object, "the command line");
 }
 
 static void

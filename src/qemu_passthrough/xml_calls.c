@@ -215,7 +215,6 @@ vp_native_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row G
     vp_xml_to_native_ret ret = { 0 };
     g_autofree char *text = NULL;
     g_autoptr(GError) error = NULL;
-    g_autoptr(GByteArray) reply = NULL;
     bool fine = true;
 
     if (frame->header.status != VP_STATUS_OK ||
@@ -230,7 +229,6 @@ vp_native_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row G
     if (!text)
         return VP_PASS;
     ret.native = text;
-    reply = vp_xdr_frame(&frame->header, xdr_vp_xml_to_native_ret, &ret);
-    vp_client_send(client, reply);
+    vp_client_reply(client, &frame->header, xdr_vp_xml_to_native_ret, &ret, "the command line");
     return VP_DONE;
 }

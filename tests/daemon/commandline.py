@@ -150,6 +150,19 @@ class FromDefineToProcess(Commandlines):
         with self.assertRaisesRegex(VirshFailed, "nosuch"):
             self.through("domxml-to-native", "qemu-argv", "--domain", "h")
 
+    def test_domxml_to_native_that_is_too_long(self):
+        """For libvirt's protocol, once it is quoted for a shell; the next answer comes"""
+        quotes = "'" * 80000
+        controllers = "".join(f"<controller type='virtio-serial' index='{i}'/>" for i in range(16))
+        self.define("<qemu:alter option='device'><qemu:match key='driver'>^virtio-serial-pci$"
+                    f"</qemu:match><qemu:modify>x={quotes}</qemu:modify></qemu:alter>",
+                    devices=controllers)
+        with self.assertRaisesRegex(VirshFailed, "does not fit into libvirt's protocol"):
+            self.through("domxml-to-native", "qemu-argv", "--domain", "g")
+        self.define(NO_TIMESTAMP)
+        self.assertIn("timestamp=off",
+                      self.through("domxml-to-native", "qemu-argv", "--domain", "g"))
+
     def test_a_lost_alteration_is_logged_at_define(self):
         self.define(NOTHING_THERE)
         limits.poll_until(lambda: "nosuch" in self.virtpassd.process.log_text(),
