@@ -185,10 +185,10 @@ vp_regex_check_replacement(const char *text, GError **error)
 typedef struct Replacing {
     const char *subject;
     const char *replacement;
-    guint *runs;
+    guint *runs;    /* of the domain's, so far */
     GError **error;
-    guint n;
-    bool failed;
+    guint n;        /* matches that were replaced */
+    bool failed;    /* *error is set */
 } Replacing;
 
 static gboolean

@@ -67,7 +67,7 @@ struct VpProbeChild {
     VpQmpSplitter splitter;
     VpWatch stderr_watch;
     int stderr_fd;
-    GString *said;
+    GString *said;       /* on its standard error: the end of it, SAID_MAX bytes at most */
 };
 
 /* What the new process needs, made before the fork. */

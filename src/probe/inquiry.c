@@ -47,10 +47,10 @@ struct VpInquiry {
     guint general;           /* how many of these have been answered */
     guint asked;             /* types that this process or one before was asked for */
     guint answered;          /* types that are answered or marked */
-    guint deaths;
-    GSource *begin;
-    GSource *silence;
-    GSource *total;
+    guint deaths;            /* processes that ended while they were asked */
+    GSource *begin;          /* starts the first one, in the next turn of the loop */
+    GSource *silence;        /* ends one that does not answer */
+    GSource *total;          /* ends the inquiry */
 };
 
 /* The general questions; the first two of them open the session. */

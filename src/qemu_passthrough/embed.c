@@ -64,9 +64,9 @@ struct VpEmbed {
     int listen_fd;
     pid_t pid;          /* 0: not running */
     GSource *watch;     /* of pid */
-    GSource *restart;
-    gint64 started;
-    guint short_lives;
+    GSource *restart;   /* it has ended and is started again in a while */
+    gint64 started;     /* g_get_monotonic_time() */
+    guint short_lives;  /* in a row; SHORT_LIVES_MAX: it is given up */
     VpEmbedFunc failed;
     gpointer data;
 };
