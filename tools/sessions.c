@@ -83,6 +83,15 @@ print_titles(void)
                i + 1 < G_N_ELEMENTS(columns) ? "  " : "\n");
 }
 
+/* The SESSION of people: they like to know what virtpassd has done to a running guest. */
+static char *
+format_session(VpJsonSlice object)
+{
+    g_autofree char *added = format_member(object, "added");
+
+    return g_strcmp0(added, "true") == 0 ? g_strdup("added") : format_member(object, "session");
+}
+
 static void
 print_row(VpJsonSlice object)
 {
@@ -90,7 +99,9 @@ print_row(VpJsonSlice object)
     g_autofree char *state = format_member(object, "state");
 
     for (gsize i = 0; i < G_N_ELEMENTS(columns); i++) {
-        g_autofree char *text = format_member(object, columns[i].member);
+        bool is_session = strcmp(columns[i].member, "session") == 0;
+        g_autofree char *text = is_session ? format_session(object)
+                                           : format_member(object, columns[i].member);
 
         printf("%*s%s", columns[i].width, text ?: "?",
                i + 1 < G_N_ELEMENTS(columns) ? "  " : "\n");

@@ -34,6 +34,12 @@ append_number(GString *out, const char *name, gint64 value)
     g_string_append_printf(out, "\"%s\": %" G_GINT64_FORMAT ", ", name, value);
 }
 
+static void
+append_bool(GString *out, const char *name, bool value)
+{
+    g_string_append_printf(out, "\"%s\": %s, ", name, value ? "true" : "false");
+}
+
 /* What a dedicated session has done, or what one that is not there has not. */
 static void
 append_stats(GString *out, const VpQmpSession *session)
@@ -57,10 +63,11 @@ append_stats(GString *out, const VpQmpSession *session)
  * __org.virtpass_query-session: no arguments.
  *
  * Returns an object: domain, uuid; session (dedicated, shared or none: which monitor serves now);
- * requested (what the domain's definition asks for); state (of the dedicated session), reason
- * (why it was lost last, or why there is none; "" if there is nothing to tell), oob; clients,
- * commands, in_flight, waiting, events, bytes_in, bytes_out, connections: counters since the
- * session exists; latency_p50_us, latency_p99_us: -1 without a sample. Since 0.1.
+ * added (it is dedicated, and was added to the guest while that was running); requested (what the
+ * domain's definition asks for); state (of the dedicated session), reason (why it was lost last, or
+ * why there is none; "" if there is nothing to tell), oob; clients, commands, in_flight, waiting,
+ * events, bytes_in, bytes_out, connections: counters since the session exists; latency_p50_us,
+ * latency_p99_us: -1 without a sample. Since 0.1.
  */
 static void
 query_session(VpDomain *domain, GString *out)
@@ -72,6 +79,7 @@ query_session(VpDomain *domain, GString *out)
     append_string(out, "domain", domain->name);
     append_string(out, "uuid", domain->uuid_text);
     append_string(out, "session", vp_domain_session_name(domain));
+    append_bool(out, "added", vp_domain_session_is_added(domain));
     append_string(out, "requested", vp_xml_session_names[domain->xml.kind]);
     append_string(out, "state",
                   session ? vp_qmp_state_names[vp_qmp_session_state(session)] : "absent");

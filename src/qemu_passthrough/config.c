@@ -21,6 +21,8 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *const vp_attach_when_names[] = { "first-command", "at-once", "never", NULL };
+
 typedef bool (*VpParseFunc)(VpConfig *config, const char *value, GError **error);
 
 static bool
@@ -161,6 +163,16 @@ parse_policy(VpConfig *config, const char *value, GError **error)
 }
 
 static bool
+parse_attach(VpConfig *config, const char *value, GError **error)
+{
+    guint choice = config->attach;
+    bool ok = parse_choice(&choice, vp_attach_when_names, value, error);
+
+    config->attach = choice;
+    return ok;
+}
+
+static bool
 parse_log_level(VpConfig *config, const char *value, GError **error)
 {
     guint choice = config->log_level;
@@ -183,6 +195,7 @@ static const struct {
     { "listen", "qmp_sockets", parse_qmp_sockets },
     { "upstream", "socket", parse_upstream },
     { "sessions", "dedicated_sessions", parse_policy },
+    { "sessions", "running_guests", parse_attach },
     { "sessions", "directory", parse_session_dir },
     { "emulator", "shim", parse_shim },
     { "emulator", "directory", parse_shim_dir },

@@ -4,6 +4,15 @@
 #include "base/log.h"
 #include "xml/passthrough.h"
 
+/* When a guest that runs without a dedicated session gets one. Names: vp_attach_when_names[]. */
+typedef enum VpAttachWhen {
+    VP_ATTACH_FIRST_COMMAND, /* as soon as somebody sends a monitor command */
+    VP_ATTACH_AT_ONCE,       /* as soon as the guest is known */
+    VP_ATTACH_NEVER,         /* not at all; one that is there is removed */
+} VpAttachWhen;
+
+extern const char *const vp_attach_when_names[];
+
 /*
  * What the operator asked for: command line over configuration file over defaults.
  * Paths are absolute. Strings are owned.
@@ -19,6 +28,7 @@ typedef struct VpConfig {
     bool qmp_sockets;      /* make one for each domain with a dedicated session */
     char *upstream;        /* libvirtd's socket; NULL: look where libvirt's clients look */
     VpSessionPolicy policy;
+    VpAttachWhen attach;   /* when a session is added to a guest that runs without one */
     char *session_dir;     /* where QEMU makes the sockets of the dedicated sessions */
     char *shim;            /* virtpass-emulator */
     char *shim_dir;        /* where the links to it are by which libvirtd starts it */

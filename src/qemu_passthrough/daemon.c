@@ -5,8 +5,9 @@
  *
  * What lasts is owned by libvirtd and QEMU, so there is nothing to save at the end and
  * nothing to repair at the start: sessions are found again from libvirtd's list of
- * running domains. The only end that does something to guests is that of a private
- * libvirtd (--embed), whose guests are ended with it unless --keep-guests says no.
+ * running domains. Two ends do something to guests: that of a private libvirtd (--embed),
+ * whose guests are ended with it unless --keep-guests says no, and an ordinary one where
+ * sessions were added to running guests, which are removed.
  */
 
 #include "qemu_passthrough/daemon.h"
@@ -33,6 +34,10 @@
 
 /* Guests of a private libvirtd are ended within this time, or left behind with a warning. */
 #define END_GUESTS_MS 10000
+
+/* libvirtd passes on a command within milliseconds, unless QEMU is stopped or busy. What is not
+ * removed in this time is found by the next virtpassd. */
+#define REMOVE_SESSIONS_MS 3000
 
 /* The daemon with what only the beginning and the end need. */
 typedef struct VpRun {
@@ -157,6 +162,17 @@ vp_daemon_want_events(VpDaemon *daemon)
     register_for_events(daemon);
 }
 
+static void
+set_rules(VpDaemon *daemon)
+{
+    const VpDomainsRules rules = {
+        .policy = daemon->config.policy, .when = daemon->config.attach,
+        .session_dir = daemon->config.session_dir,
+    };
+
+    vp_domains_set_rules(daemon->domains, &rules);
+}
+
 /* --- our own connection to libvirtd --------------------------------------- */
 
 static void
@@ -245,6 +261,19 @@ quit(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+static void
+on_sessions_removed(gpointer data)
+{
+    quit(data);
+}
+
+static gboolean
+on_sessions_too_slow(gpointer data)
+{
+    vp_log_warning("not all sessions that were added to running guests could be removed in time");
+    return quit(data);
+}
+
 static gboolean
 on_guests_too_slow(gpointer data)
 {
@@ -290,6 +319,9 @@ on_stop_signal(gpointer data)
         vp_domains_foreach(run->daemon.domains, end_guest, run);
     if (run->ending > 0)
         run->deadline = vp_loop_timer(run->daemon.loop, END_GUESTS_MS, on_guests_too_slow, run);
+    else if (vp_domains_remove_added(run->daemon.domains, on_sessions_removed, run))
+        run->deadline = vp_loop_timer(run->daemon.loop, REMOVE_SESSIONS_MS, on_sessions_too_slow,
+                                      run);
     else
         quit(run);
     return G_SOURCE_CONTINUE;
@@ -317,6 +349,7 @@ apply_reloaded(VpConfig *config, VpConfig *fresh)
         g_strcmp0(config->upstream, fresh->upstream) != 0)
         vp_log_warning("[listen] and [upstream] take effect at the next start");
     config->policy = fresh->policy;
+    config->attach = fresh->attach;
     config->max_clients = fresh->max_clients;
     config->log_level = fresh->log_level;
     g_free(config->session_dir);
@@ -334,6 +367,7 @@ on_reload_signal(gpointer data)
     vp_notify("RELOADING=1");
     if (vp_config_reload(&fresh, &error)) {
         apply_reloaded(&run->daemon.config, &fresh);
+        set_rules(&run->daemon);
         vp_log_info("configuration reloaded");
     } else {
         vp_log_error("configuration not reloaded: %s", error->message);
@@ -385,6 +419,7 @@ start(VpRun *run, GError **error)
     daemon->upstream = vp_upstream_new(daemon->loop, &daemon->address, &upstream_ops, daemon);
     daemon->qmp_sockets = vp_qmp_sockets_new(daemon, vp_listener_path(run->listener));
     daemon->domains = vp_domains_new(daemon->loop, daemon->upstream, &domains_ops, daemon);
+    set_rules(daemon);
     vp_log_info("serving %s in front of %s", vp_listener_path(run->listener), upstream_path);
     return true;
 }

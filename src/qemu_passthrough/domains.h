@@ -2,6 +2,7 @@
 #pragma once
 
 #include "added/added.h"
+#include "qemu_passthrough/attach.h"
 #include "qemu_passthrough/event_merge.h"
 #include "qemu_passthrough/upstream.h"
 #include "qmp/session.h"
@@ -34,10 +35,12 @@ typedef struct VpDomain {
     bool listed;            /* found by the listing at hand */
     VpXmlSession xml;
     VpQmpSession *session;  /* NULL unless dedicated */
+    VpAttach *attach;       /* of a QEMU that runs without the words of a session, else NULL */
     char *binary;           /* added_host.c: of the running QEMU, once asked for */
     VpAdded *added;         /* through which users of `session` send; NULL without */
     GSource *patience;      /* ends the wait for a session, or for libvirtd, to get ready */
     GPtrArray *waiters;     /* of vp_domain_wait() */
+    bool waking;            /* the first of them is being told; does it wait again, then as first */
     VpEventMerge events;
 } VpDomain;
 
@@ -57,10 +60,26 @@ typedef struct VpDomainsOps {
     void (*closed)(VpDomain *domain, gpointer data);
 } VpDomainsOps;
 
+typedef void (*VpDomainsFunc)(gpointer data);
+
+/* Which running domains get a session that they were not started with. */
+typedef struct VpDomainsRules {
+    VpSessionPolicy policy;
+    VpAttachWhen when;
+    const char *session_dir;
+} VpDomainsRules;
+
 VpDomains *vp_domains_new(VpLoop *loop, VpUpstream *upstream, const VpDomainsOps *ops,
                           gpointer data);
 void vp_domains_free(VpDomains *domains);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpDomains, vp_domains_free)
+
+/* Before anything else, and whenever they change. What they point to is copied. */
+void vp_domains_set_rules(VpDomains *domains, const VpDomainsRules *rules);
+
+/* Begins to remove all sessions that were added to running guests; nothing is added any more.
+ * @done is called when that is over, but not in here. false: there is none to remove. */
+bool vp_domains_remove_added(VpDomains *domains, VpDomainsFunc done, gpointer data);
 
 /* What our own connection reports. */
 void vp_domains_upstream_opened(VpDomains *domains);
@@ -82,6 +101,17 @@ VpRoute vp_domain_route(const VpDomain *domain);
 /* Calls @func once, as soon as vp_domain_route() is no longer WAIT (not before this returns). */
 void vp_domain_wait(VpDomain *domain, VpDomainFunc func, gpointer data);
 void vp_domain_unwait(VpDomain *domain, gpointer data);
+
+/* A monitor command has come for the domain, from somebody who may send it, and libvirtd's monitor
+ * would serve it: is there a session to be had? Then it is begun to be added, and the route is
+ * WAIT. */
+bool vp_domain_add_session(VpDomain *domain);
+
+/* Would vp_domain_add_session() begin something? */
+bool vp_domain_can_add_session(const VpDomain *domain);
+
+/* Has the domain's session been added to the running guest, and serves? */
+bool vp_domain_session_is_added(const VpDomain *domain);
 
 VpDomain *vp_domain_ref(VpDomain *domain);
 void vp_domain_unref(VpDomain *domain);

@@ -7,7 +7,8 @@
  * client may write to the domain. Everything else is forwarded as it came and libvirtd
  * answers: with the right error for an unknown domain, one that is shut off, a read-only
  * connection, bad flags or a missing permission, or with the reply from its own monitor
- * where a domain has no session of ours.
+ * where a domain has no session of ours. Before that, a command that may be sent has a
+ * session added to the domain where that can be done (attach.c), and waits for it.
  *
  * A command is a request that goes through step() until it is answered or forwarded;
  * where it has to wait (for the domain to be looked up, for the permission) it keeps a
@@ -219,7 +220,9 @@ on_reply(VpQmpOutcome outcome, const char *reply, gsize size, gpointer data)
                           request->domain->name,
                           request->domain->session
                               ? vp_qmp_session_reason(request->domain->session)
-                              : "the domain has stopped");
+                          : request->domain->state == VP_DOMAIN_GONE
+                              ? "the domain has stopped"
+                              : "it is being removed");
     else if (is_hmp(request))
         send_hmp_result(request, reply, size);
     else
@@ -336,6 +339,13 @@ refuse(VpRequest *request)
 }
 
 static void
+wait_for_route(VpRequest *request)
+{
+    keep_frame(request);
+    vp_domain_wait(request->domain, on_route, request);
+}
+
+static void
 with_permission(VpRequest *request)
 {
     VpRoute route = vp_domain_route(request->domain);
@@ -347,6 +357,8 @@ with_permission(VpRequest *request)
         refuse(request);
     else if (route == VP_ROUTE_DEDICATED)
         send_to_session(request);
+    else if (route == VP_ROUTE_WAIT || vp_domain_add_session(request->domain))
+        wait_for_route(request);
     else
         forward(request);
 }
@@ -357,6 +369,7 @@ is_for_libvirtd(const VpRequest *request)
 {
     return request->domain->state == VP_DOMAIN_GONE ||
            (vp_domain_route(request->domain) == VP_ROUTE_SHARED &&
+            !vp_domain_can_add_session(request->domain) &&
             !vp_added_is_ours(request->args.cmd, is_hmp(request)));
 }
 
@@ -367,8 +380,7 @@ step(VpRequest *request)
     VpAccessVerdict verdict = VP_ACCESS_ALLOWED;
 
     if (vp_domain_route(request->domain) == VP_ROUTE_WAIT) {
-        keep_frame(request);
-        vp_domain_wait(request->domain, on_route, request);
+        wait_for_route(request);
         return;
     }
     if (is_for_libvirtd(request)) {

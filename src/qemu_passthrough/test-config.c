@@ -34,6 +34,7 @@ describe(const VpConfig *config, GString *out)
                            vp_log_level_names[config->log_level]);
     g_string_append_printf(out, "shim=%s\nshim_dir=%s\ncache_dir=%s\n", config->shim,
                            config->shim_dir, config->cache_dir);
+    g_string_append_printf(out, "attach=%s\n", vp_attach_when_names[config->attach]);
     g_string_append_printf(out, "embed_dir=%s\nkeep_guests=%d\nqmp_sockets=%d\n",
                            config->embed_dir ?: "", config->keep_guests, config->qmp_sockets);
 }
@@ -212,6 +213,7 @@ test_every_key(void)
         "socket = /up/stream-sock   \n"
         "[sessions]\n"
         "dedicated_sessions = requested\n"
+        "running_guests = never\n"
         "directory = /sessions\n"
         "[emulator]\n"
         "shim = /bin/shim\n"
@@ -224,6 +226,7 @@ test_every_key(void)
         "file_named=1", "listen_dir=/listen/dir", "group=root", "rw_perms=770", "ro_perms=777",
         "upstream=/up/stream-sock", "policy=requested", "session_dir=/sessions", "max_clients=17",
         "log_level=warning", "shim=/bin/shim", "shim_dir=/shims", "qmp_sockets=0",
+        "attach=never",
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(lines); i++)
@@ -255,6 +258,8 @@ test_wrong_values(void)
         { "sessions", "dedicated_sessions", "some", "'all', 'requested'" },
         { "sessions", "dedicated_sessions", "All", "'all', 'requested'" },
         { "sessions", "dedicated_sessions", "", "'all', 'requested'" },
+        { "sessions", "running_guests", "always", "'first-command', 'at-once', 'never'" },
+        { "sessions", "running_guests", "", "'first-command', 'at-once', 'never'" },
         { "sessions", "directory", "", "a path" },
         { "limits", "max_clients", "0", "1 to 1000000" },
         { "limits", "max_clients", "1000001", "1 to 1000000" },

@@ -106,6 +106,9 @@ typedef struct VpXmlSession {
     VpSessionKind kind;  /* what the domain's own words and the author's element amount to */
     char *path;          /* socket of the dedicated session; NULL unless kind is DEDICATED */
     char uuid[37];       /* <uuid>, or "" */
+    VpSessionKind asked; /* by the author's element; DEDICATED where there is none */
+    bool says;           /* there is such an element */
+    bool has_words;      /* QEMU has a session's socket, used or not */
 } VpXmlSession;
 
 void vp_xml_session_clear(VpXmlSession *session);

@@ -19,24 +19,27 @@ vp_xml_session_clear(VpXmlSession *session)
 }
 
 /* What the elements ask for; DEDICATED when they say nothing that makes sense. */
-static VpSessionKind
-read_asked(const VpXmlDomain *domain)
+static void
+read_asked(const VpXmlDomain *domain, VpXmlSession *session)
 {
     g_auto(VpXmlWishes) wishes = { .session = VP_SESSION_DEDICATED };
 
     vp_xml_author_read_session(domain, &wishes, NULL);
-    return wishes.session;
+    session->asked = wishes.session;
+    session->says = wishes.monitorpassthrough != NULL;
 }
 
 static void
 read_domain(const VpXmlDomain *domain, VpXmlSession *session)
 {
-    *session = (VpXmlSession){ .kind = read_asked(domain) };
+    *session = (VpXmlSession){ .has_words = domain->words->len > 0 };
+    read_asked(domain, session);
+    session->kind = session->asked;
     if (domain->uuid && !vp_xml_uuid_canonical(domain->uuid->text, session->uuid))
         session->uuid[0] = '\0';
     if (session->kind != VP_SESSION_DEDICATED)
         return;
-    if (domain->words->len == 0)
+    if (!session->has_words)
         session->kind = VP_SESSION_SHARED;
     else
         session->path = vp_xml_session_words_path(

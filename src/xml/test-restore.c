@@ -285,6 +285,35 @@ test_read_session(void)
     }
 }
 
+/* What decides whether a running guest may be given one. */
+static void
+test_read_wanted(void)
+{
+    static const struct {
+        const char *xml;
+        VpSessionKind asked;
+        bool says, has_words;
+    } cases[] = {
+        { LIBVIRT_OPEN("kvm", "") CLOSE, VP_SESSION_DEDICATED, false, false },
+        { LIBVIRT_OPEN("kvm", LIBVIRT_QEMU) LIBVIRT_METADATA(DEDICATED) CLOSE,
+          VP_SESSION_DEDICATED, true, false },
+        { LIBVIRT_OPEN("kvm", "") LIBVIRT_METADATA(SHARED) CLOSE, VP_SESSION_SHARED, true, false },
+        { LIBVIRT_OPEN("kvm", LIBVIRT_QEMU) COMMANDLINE(WORD_LINES) CLOSE, VP_SESSION_DEDICATED,
+          false, true },
+        { LIBVIRT_OPEN("kvm", LIBVIRT_QEMU) LIBVIRT_METADATA(SHARED) COMMANDLINE(WORD_LINES) CLOSE,
+          VP_SESSION_SHARED, true, true },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(VpXmlSession) session = { 0 };
+
+        g_assert_true(vp_xml_read_session(cases[i].xml, &session, NULL));
+        g_assert_cmpint(session.asked, ==, cases[i].asked);
+        g_assert_cmpint(session.says, ==, cases[i].says);
+        g_assert_cmpint(session.has_words, ==, cases[i].has_words);
+    }
+}
+
 static void
 test_read_session_errors(void)
 {
@@ -385,6 +414,7 @@ main(int argc, char **argv)
     g_test_add_func("/xml/restore/marks", test_marks);
     g_test_add_func("/xml/restore/doctype", test_doctype);
     g_test_add_func("/xml/read-session/cases", test_read_session);
+    g_test_add_func("/xml/read-session/cases-wanted", test_read_wanted);
     g_test_add_func("/xml/read-session/errors", test_read_session_errors);
     g_test_add_func("/xml/restore/state-hidden", test_state_hidden);
     g_test_add_func("/xml/restore/state-carried", test_state_carried);
