@@ -241,14 +241,6 @@ class Tools(RealGuests):
         return Lines([program("VIRTPASS"), "-c", uri or self.virtpassd.uri, "events", *args],
                      self.virtpassd.path("events.log"))
 
-    def poke(self, watchers):
-        """Stops and continues the guest until everybody has seen something."""
-        def seen():
-            self.qmp("stop")
-            self.qmp("cont")
-            return all(watcher.lines for watcher in watchers)
-        limits.poll_until(seen, "events are seen")
-
     def test_events(self):
         self.start()
         people = self.events("g")

@@ -64,14 +64,6 @@ class Remote(RealGuests):
         self.addCleanup(watcher.kill)
         return watcher
 
-    def poke(self, watchers):
-        """Stops and continues the guest until everybody has seen something."""
-        def seen():
-            self.qmp("stop")
-            self.qmp("cont")
-            return all(watcher.lines for watcher in watchers)
-        limits.poll_until(seen, "events are seen")
-
     def same_event(self, *argv):
         """The first event that a program tells of, which then ends; the same from afar."""
         watchers = [self.watch(argv[0], "-c", uri, *argv[1:])

@@ -7,7 +7,7 @@ import unittest
 import libvirt
 import libvirt_qemu
 
-from harness import guest
+from harness import guest, limits
 from harness.compare import remove_objects
 from harness.libvirtd import shared_libvirtd
 from harness.virtpassd import Virtpassd, available
@@ -83,6 +83,14 @@ class RealGuests(unittest.TestCase):
 
     def human(self, line, name="g"):
         return self.through("qemu-monitor-command", name, "--hmp", line)
+
+    def poke(self, watchers):
+        """Stops and continues the guest until everybody has seen something."""
+        def seen():
+            self.qmp("stop")
+            self.qmp("cont")
+            return all(watcher.lines for watcher in watchers)
+        limits.poll_until(seen, "events are seen")
 
     def connection(self):
         """python3-libvirt's."""
