@@ -45,6 +45,7 @@ typedef struct Stage {
     GQueue order;         /* of Pending: in-band commands, oldest first */
     guint pending;        /* commands without an answer */
     bool oob;             /* the session can */
+    bool newer;           /* QEMU is 11.1 or newer, for qmp_judge.h */
     bool negotiating;     /* qmp_capabilities has no answer yet */
     bool ended;           /* standard input has */
     int watch;            /* of standard input */
@@ -258,16 +259,14 @@ take_unit(Stage *stage, VpQmpIntakeVerdict verdict, const VpQmpUnit *unit)
         [VP_QMP_UNIT_TOO_MANY] = "JSON token count limit exceeded",
     };
     g_autofree char *complaint = NULL;
-    g_autofree char *desc = NULL;
 
     if (verdict != VP_QMP_UNIT_VALUE && verdict != VP_QMP_UNIT_BROKEN) {
         refuse(pending_new(stage, false), limits[verdict]);
         return;
     }
-    complaint = vp_qmp_judge(unit, verdict == VP_QMP_UNIT_BROKEN);
-    desc = g_strconcat("JSON parse error, ", complaint, NULL);
+    complaint = vp_qmp_judge(unit, verdict == VP_QMP_UNIT_BROKEN, stage->newer);
     if (complaint)
-        refuse(pending_new(stage, false), desc);
+        refuse(pending_new(stage, false), complaint);
     else
         take_value(stage, unit);
 }
@@ -352,6 +351,15 @@ has_oob(virDomainPtr domain)
 }
 
 static bool
+is_newer(const VpJsonNode *version)
+{
+    const VpJsonNode *qemu = vp_json_get(version, "qemu");
+    gint64 major = vp_json_get_int(qemu, "major", 0);
+
+    return major > 11 || (major == 11 && vp_json_get_int(qemu, "minor", 0) >= 1);
+}
+
+static bool
 greet(Stage *stage, virDomainPtr domain)
 {
     g_autoptr(VpJsonTree) tree = NULL;
@@ -363,6 +371,7 @@ greet(Stage *stage, virDomainPtr domain)
     if (!version)
         return false;
     stage->oob = has_oob(domain);
+    stage->newer = is_newer(version);
     line = g_strdup_printf("{\"QMP\": {\"version\": %.*s, \"capabilities\": [%s]}}", (int)size,
                            text, stage->oob ? "\"oob\"" : "");
     say(line);

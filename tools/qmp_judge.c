@@ -7,6 +7,11 @@
  * that it stumbles over while it goes down the grammar, and nothing after it; this goes the same
  * way. It is given whole units (qmp_server/intake.h), so every token is one to QEMU's lexer, but
  * for the last of a broken unit.
+ *
+ * Until 11.0 QEMU parses a unit when it is whole, so a broken one is not looked at any further.
+ * From 11.1 on it parses each token as it comes: what is wrong ahead of the broken one is told
+ * instead, with other words in some places, and with the place. (There QEMU counts a byte twice
+ * that ends a number or a word and is a token itself; here it counts once.)
  */
 
 #include "qmp_judge.h"
@@ -21,15 +26,29 @@ typedef struct Judge {
     const char *token;  /* the next one; NULL: there is none */
     gsize size;
     GPtrArray *keys;    /* char *: of all objects that are open, NULL between two */
+    bool newer;         /* it is QEMU 11.1's */
+    const char *last;   /* the token before @token */
+    const char *broken; /* the token that is none, and what there is to say of it; NULL: none */
+    char *stray;
     char *complaint;    /* the first one */
+    const char *where;  /* the token that it is about */
 } Judge;
 
 static bool
 complain(Judge *judge, const char *what)
 {
-    if (!judge->complaint)
+    if (!judge->complaint) {
         judge->complaint = g_strdup(what);
+        judge->where = judge->token ?: judge->end;
+    }
     return false;
+}
+
+/* One of the two, by the age of QEMU. */
+static const char *
+by_age(const Judge *judge, const char *older, const char *newer)
+{
+    return judge->newer ? newer : older;
 }
 
 static bool
@@ -85,6 +104,7 @@ next(Judge *judge)
 
     while (at < end && is_space(*at))
         at++;
+    judge->last = judge->token;
     judge->token = at < end ? at : NULL;
     if (at < end && (*at == '"' || *at == '\''))
         at = skip_string(at, end);
@@ -99,10 +119,25 @@ next(Judge *judge)
     judge->at = at;
 }
 
+/* Whether a token is next that may be looked at. */
 static bool
-is_next(const Judge *judge, char c)
+has_next(Judge *judge)
 {
-    return judge->token && *judge->token == c;
+    if (judge->broken && judge->token == judge->broken)
+        return complain(judge, judge->stray);
+    return judge->token || complain(judge, "premature EOI");
+}
+
+static bool
+is_next(Judge *judge, char c)
+{
+    return has_next(judge) && *judge->token == c;
+}
+
+static bool
+is_string_next(Judge *judge)
+{
+    return is_next(judge, '"') || is_next(judge, '\'');
 }
 
 /* --- strings -------------------------------------------------------------- */
@@ -201,20 +236,31 @@ remember_key(Judge *judge, const char *token, gsize size)
     return true;
 }
 
+/* Of the token that has just been taken. */
+static bool
+complain_of_last(Judge *judge, const char *what)
+{
+    complain(judge, what);
+    judge->where = judge->last;
+    return false;
+}
+
 static bool
 parse_pair(Judge *judge)
 {
     const char *key = judge->token;
     gsize size = judge->size;
 
+    if (judge->newer && !is_string_next(judge))
+        return complain(judge, "expecting key");
     if (!parse_value(judge) || (*key != '"' && *key != '\''))
         return complain(judge, "key is not a string in object");
     if (!is_next(judge, ':'))
-        return complain(judge, judge->token ? "missing : in object pair" : "premature EOI");
+        return complain(judge, by_age(judge, "missing : in object pair", "expecting ':'"));
     next(judge);
     if (!parse_value(judge))
         return complain(judge, "Missing value in dict");
-    return remember_key(judge, key, size) || complain(judge, "duplicate key");
+    return remember_key(judge, key, size) || complain_of_last(judge, "duplicate key");
 }
 
 static bool
@@ -232,19 +278,16 @@ parse_list(Judge *judge, char closer, bool (*parse)(Judge *judge), const char *c
         next(judge);
         return true;
     }
-    for (;;) {
-        if (!judge->token)
-            return complain(judge, "premature EOI");
-        if (!parse(judge))
-            return false;
+    while (has_next(judge) && parse(judge)) {
         if (is_next(judge, closer)) {
             next(judge);
             return true;
         }
         if (!is_next(judge, ','))
-            return complain(judge, judge->token ? complaint : "premature EOI");
+            return complain(judge, complaint);
         next(judge);
     }
+    return false;
 }
 
 static bool
@@ -254,7 +297,8 @@ parse_object(Judge *judge)
     bool good = false;
 
     g_ptr_array_add(judge->keys, NULL);
-    good = parse_list(judge, '}', parse_pair, "expected separator in dict");
+    good = parse_list(judge, '}', parse_pair,
+                      by_age(judge, "expected separator in dict", "expected ',' or '}'"));
     g_ptr_array_set_size(judge->keys, before);
     return good;
 }
@@ -264,12 +308,13 @@ parse_value(Judge *judge)
 {
     bool good = true;
 
-    if (!judge->token)
-        return complain(judge, "premature EOI");
+    if (!has_next(judge))
+        return false;
     if (*judge->token == '{')
         return parse_object(judge);
     if (*judge->token == '[')
-        return parse_list(judge, ']', parse_element, "expected separator in list");
+        return parse_list(judge, ']', parse_element,
+                          by_age(judge, "expected separator in list", "expected ',' or ']'"));
     if (strchr("}],:", *judge->token))
         return complain(judge, "expecting value");
     if (*judge->token == '"' || *judge->token == '\'')
@@ -280,33 +325,59 @@ parse_value(Judge *judge)
     return good;
 }
 
-/* The token that the last byte has broken. QEMU shows it up to a NUL. */
-static char *
-describe_stray(const VpQmpUnit *unit, Judge *judge)
+/* Finds the token that the last byte has broken. QEMU shows it up to a NUL. */
+static void
+find_broken(Judge *judge)
 {
-    const char *token = unit->text;
+    Judge ahead = *judge;
     g_autofree char *text = NULL;
     g_autofree char *valid = NULL;
 
-    while (judge->token) {
-        token = judge->token;
-        next(judge);
-    }
-    text = g_strndup(token, unit->text + unit->size - token);
+    while (ahead.token)
+        next(&ahead);
+    judge->broken = ahead.last ?: judge->at;
+    text = g_strndup(judge->broken, judge->end - judge->broken);
     valid = g_utf8_make_valid(text, -1);
-    return g_strdup_printf("stray '%s'", valid);
+    judge->stray = g_strdup_printf("stray '%s'", valid);
+}
+
+static void
+parse_unit(Judge *judge)
+{
+    judge->keys = g_ptr_array_new_with_free_func(g_free);
+    parse_value(judge);
+    g_ptr_array_unref(judge->keys);
+}
+
+/* The text of the error. */
+static char *
+say(const Judge *judge, const VpQmpUnit *unit)
+{
+    VpQmpPlace place = unit->place;
+
+    if (!judge->newer)
+        return g_strdup_printf("JSON parse error, %s", judge->complaint);
+    vp_qmp_place_pass(&place, unit->text, judge->where - unit->text);
+    return g_strdup_printf("%u:%u: JSON parse error, %s", place.lines + 1, place.columns + 1,
+                           judge->complaint);
 }
 
 char *
-vp_qmp_judge(const VpQmpUnit *unit, bool broken)
+vp_qmp_judge(const VpQmpUnit *unit, bool broken, bool newer)
 {
-    Judge judge = { .at = unit->text, .end = unit->text + unit->size };
+    Judge judge = { .at = unit->text, .end = unit->text + unit->size, .newer = newer };
+    char *text = NULL;
 
     next(&judge);
     if (broken)
-        return describe_stray(unit, &judge);
-    judge.keys = g_ptr_array_new_with_free_func(g_free);
-    parse_value(&judge);
-    g_ptr_array_unref(judge.keys);
-    return judge.complaint;
+        find_broken(&judge);
+    if (newer || !broken)
+        parse_unit(&judge);
+    else
+        complain(&judge, judge.stray);
+    if (judge.complaint)
+        text = say(&judge, unit);
+    g_free(judge.stray);
+    g_free(judge.complaint);
+    return text;
 }

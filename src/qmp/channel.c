@@ -44,6 +44,7 @@ vp_qmp_channel_adopt(VpQmpChannel *channel, VpLoop *loop, int fd, VpWatchFunc fu
     if (!vp_watch_add(&channel->watch, loop, fd, EPOLLIN, func, data, error))
         return false;
     channel->fd = fd;
+    channel->lines = 0;
     return true;
 }
 
@@ -128,6 +129,19 @@ keep_unsent(VpQmpChannel *channel, const struct iovec *parts, guint n_parts, gsi
         vp_watch_set(&channel->watch, EPOLLIN | EPOLLOUT);
 }
 
+static guint
+count_lines(const struct iovec *part)
+{
+    const char *at = part->iov_base, *end = at + part->iov_len;
+    guint lines = 0;
+
+    while (at < end && (at = memchr(at, '\n', end - at))) {
+        at++;
+        lines++;
+    }
+    return lines;
+}
+
 void
 vp_qmp_channel_send(VpQmpChannel *channel, struct iovec *parts, guint n_parts, int *fds,
                     guint n_fds)
@@ -135,9 +149,11 @@ vp_qmp_channel_send(VpQmpChannel *channel, struct iovec *parts, guint n_parts, i
     bool room = vp_qmp_channel_can_send(channel);
 
     g_assert(room || n_fds == 0);
-    for (guint i = 0; i < n_parts; i++)
+    for (guint i = 0; i < n_parts; i++) {
         vp_log_debug("%s: -> %.*s", channel->name, (int)MIN(parts[i].iov_len, LOGGED_MAX),
                      (char *)parts[i].iov_base);
+        channel->lines += count_lines(&parts[i]);
+    }
     if (n_fds > 0) {
         channel->fds = fds;
         channel->n_fds = n_fds;

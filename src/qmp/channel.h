@@ -16,6 +16,7 @@ typedef struct VpQmpChannel {
     VpBuffer unsent;     /* rest of a message that the socket had no room for */
     int *fds;            /* owned; go with the first byte of @unsent */
     guint n_fds;
+    guint lines;         /* that were sent since it was opened */
     int send_errno;      /* why nothing can be sent any more, 0 while it can */
 } VpQmpChannel;
 

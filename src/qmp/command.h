@@ -39,6 +39,7 @@ typedef struct VpQmpCommand {
     int *fds;            /* owned; NULL when they have been sent */
     guint n_fds;         /* that it came with */
     guint id;            /* ours, if @tagged */
+    guint lines_before;  /* that QEMU has got on this connection, if @raw */
     gint64 sent;         /* when, monotonic microseconds */
 } VpQmpCommand;
 

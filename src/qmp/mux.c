@@ -46,6 +46,7 @@
 #include "qmp/mux.h"
 
 #include "base/log.h"
+#include "qmp/position.h"
 
 #include <stdio.h>
 
@@ -233,6 +234,7 @@ transmit(VpQmpMux *mux, VpQmpCommand *command, VpQmpBand band)
     if (command->object)
         parts[0].iov_len = begin_object(mux, command, band, head, sizeof(head));
     command->sent = g_get_monotonic_time();
+    command->lines_before = mux->channel->lines;
     g_queue_push_tail_link(&mux->in_flight[band], &command->link);
     count(mux, band, 1);
     if (command->queue && band == VP_QMP_IN_BAND)
@@ -419,14 +421,18 @@ is_of_raw(const VpQmpCommand *raw, const VpQmpEnvelope *envelope)
     return vp_qmp_envelope_own_id(envelope) != (int)probe->id;
 }
 
+/* An answer to @raw, with the place in these bytes if it tells one: they begin a line. */
 static void
 collect(VpQmpCommand *raw, const char *message, gsize size)
 {
+    g_autoptr(GString) moved = vp_qmp_move_position((VpJsonSlice){ message, size },
+                                                    -(gint64)raw->lines_before, 0);
+
     if (!raw->func || raw->text->len + size > VP_QMP_MESSAGE_MAX)
         return;
     if (raw->text->len > 0)
         g_string_append(raw->text, "\r\n");
-    g_string_append_len(raw->text, message, size);
+    g_string_append_len(raw->text, moved ? moved->str : message, moved ? moved->len : size);
 }
 
 /* The probe behind @raw, which is freed, has been answered. */

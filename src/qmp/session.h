@@ -161,7 +161,8 @@ void vp_qmp_queue_release(VpQmpQueue *queue);
  * Sends bytes that are no JSON, for who wants QEMU's own answer to them. @bytes must end where
  * QEMU's parser stops to wait for more, else QEMU goes on with the next command in the middle of
  * them. ACCEPTED, NOT_READY or QUEUE_FULL. They have the monitor for themselves, and whatever QEMU
- * answers is theirs: @reply is all of it, CR LF between the answers, "" if there was none.
+ * answers is theirs: @reply is all of it, CR LF between the answers, "" if there was none. Where it
+ * says at which line and column it stumbled, these count from the beginning of @bytes.
  */
 VpQmpVerdict vp_qmp_queue_send_raw(VpQmpQueue *queue, const char *bytes, gsize size,
                                    VpQmpReplyFunc func, gpointer data);

@@ -172,7 +172,7 @@ test_replies(void)
         { "{\"exec-oob\": \"nosuch\", \"id\": \"o3\"}",
           "{\"id\": \"o3\", \"error\": {\"class\": \"CommandNotFound\", *}}" },
         { "{\"exec-oob\": \"\\ud800\", \"id\": \"o4\"}",
-          "{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error, *}}" },
+          "{\"error\": {\"class\": \"GenericError\", \"desc\": \"*JSON parse error, *}}" },
         { "[1,2]", "{\"error\": {\"class\": \"GenericError\", \"desc\": \"QMP input must be a "
                    "JSON object\"}}" },
         { "\"x\"", "{\"error\": * JSON object\"}}" },

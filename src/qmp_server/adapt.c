@@ -63,17 +63,19 @@ read_outline(VpJsonSlice text, Outline *ret_outline)
     }
 }
 
-/* The session keeps ids to itself. One that QEMU's parser may refuse must not be kept from it. */
+/* Whether QEMU's parser may refuse it. Then QEMU gets it as it is, with the id that the session
+ * keeps to itself otherwise; where it is refused, the place that QEMU tells is the client's own.
+ * What brings descriptors cannot be sent so, unless for its id. */
 static bool
-is_doubtful(VpJsonSlice id)
+is_doubtful(VpJsonSlice text)
 {
     g_autofree char *message = NULL;
     VpJsonFacts facts = { 0 };
     bool plain = true;
 
-    for (gsize i = 0; i < id.size && plain; i++)
-        plain = (guint8)id.text[i] < 0x80 && id.text[i] != '\\';
-    return !plain && vp_json_check(id.text, id.size, &facts, &message) && facts.doubtful;
+    for (gsize i = 0; i < text.size && plain; i++)
+        plain = (guint8)text.text[i] < 0x80 && text.text[i] != '\\';
+    return !plain && vp_json_check(text.text, text.size, &facts, &message) && facts.doubtful;
 }
 
 static bool
@@ -147,8 +149,8 @@ vp_qmp_adapt_command(const VpQmpStanding *standing, VpJsonSlice text, VpQmpAdapt
 
     read_outline(text, &outline);
     adapted.id = outline.id.value;
-    adapted.doubtful_id = is_doubtful(outline.id.value);
     adapted.takes_fd = is_command(&outline, "getfd") || is_command(&outline, "add-fd");
+    adapted.doubtful = is_doubtful(adapted.takes_fd ? outline.id.value : text);
     adapted.out_of_band = standing->oob && outline.exec_oob.value.text &&
                           !outline.execute.value.text;
     if (!standing->negotiated)

@@ -27,7 +27,7 @@ typedef enum VpQmpTreatment {
 typedef struct VpQmpAdapted {
     GString *text;        /* NULL: unchanged */
     VpJsonSlice id;       /* text NULL: none */
-    bool doubtful_id;     /* QEMU may refuse it, and has to see it: to be sent as it is */
+    bool doubtful;        /* QEMU's parser may refuse it, and has to see it as it is */
     VpQmpTreatment treatment;
     bool out_of_band;     /* its answer overtakes others */
     bool takes_fd;        /* a descriptor that came with it */

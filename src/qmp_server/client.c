@@ -29,6 +29,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "json/members.h"
+#include "qmp/position.h"
 #include "qmp_server/adapt.h"
 #include "qmp_server/intake.h"
 
@@ -71,6 +72,8 @@ typedef struct Pending {
     bool overtaking;
     bool done;            /* @answer is there and waits for its turn */
     char *answer;         /* NULL: none */
+    bool raw;             /* its text was sent as it is */
+    VpQmpPlace place;     /* where it begins in all that the client has sent */
     VpQmpTreatment treatment;
     bool wants_oob;       /* of CAPABILITIES */
     VpJsonSlice id;       /* of CAPABILITIES; text is owned */
@@ -82,12 +85,13 @@ static char scratch[CHUNK];
 /* --- commands without answer ---------------------------------------------- */
 
 static Pending *
-pending_new(VpQmpClient *client, bool overtaking)
+pending_new(VpQmpClient *client, const VpQmpUnit *unit, bool overtaking)
 {
     Pending *pending = g_new0(Pending, 1);
 
     pending->link.data = pending;
     pending->client = client;
+    pending->place = unit->place;
     pending->overtaking = overtaking;
     g_queue_push_tail_link(overtaking ? &client->overtaking : &client->order, &pending->link);
     return pending;
@@ -263,7 +267,15 @@ on_reply(VpQmpOutcome outcome, const char *reply, gsize size, gpointer data)
 {
     Pending *pending = data;
     VpQmpClient *client = pending->client;
+    g_autoptr(GString) moved = NULL;
 
+    if (pending->raw && outcome == VP_QMP_REPLIED)
+        moved = vp_qmp_move_position((VpJsonSlice){ reply, size }, pending->place.lines,
+                                     pending->place.columns);
+    if (moved) {
+        reply = moved->str;
+        size = moved->len;
+    }
     if (outcome == VP_QMP_SESSION_LOST) {
         client->dead = client->server->over = true;
         pending_free(pending);
@@ -314,6 +326,14 @@ drop_fds(VpQmpClient *client)
     client->n_fds = 0;
 }
 
+static VpQmpVerdict
+send_raw(Pending *pending, const char *text, gsize size)
+{
+    pending->raw = true;
+    return pending->client->server->ops->send_raw(pending->client->user, text, size, on_reply,
+                                                  pending);
+}
+
 /* Hands @text to the session; the very bytes of @unit, should it be no JSON. */
 static void
 submit(Pending *pending, VpJsonSlice text, const VpQmpUnit *unit, const VpQmpAdapted *adapted)
@@ -324,13 +344,13 @@ submit(Pending *pending, VpJsonSlice text, const VpQmpUnit *unit, const VpQmpAda
     g_autofree char *message = NULL;
     VpQmpVerdict verdict = VP_QMP_INVALID;
 
-    if (adapted->doubtful_id)
-        verdict = ops->send_raw(client->user, text.text, text.size, on_reply, pending);
+    if (adapted->doubtful)
+        verdict = send_raw(pending, text.text, text.size);
     else
         verdict = ops->send(client->user, text.text, text.size, client->fds, n_fds, on_reply,
                             pending, &message);
     if (verdict == VP_QMP_INVALID)
-        verdict = ops->send_raw(client->user, unit->text, unit->size, on_reply, pending);
+        verdict = send_raw(pending, unit->text, unit->size);
     if (n_fds > 0)
         drop_fds(client);
     if (verdict == VP_QMP_ACCEPTED)
@@ -355,7 +375,7 @@ take_value(VpQmpClient *client, const VpQmpUnit *unit)
     vp_qmp_adapt_command(&client->standing, text, &adapted);
     if (adapted.text)
         text = (VpJsonSlice){ adapted.text->str, adapted.text->len };
-    pending = pending_new(client, adapted.out_of_band);
+    pending = pending_new(client, unit, adapted.out_of_band);
     if (remember(pending, &adapted))
         submit(pending, text, unit, &adapted);
 }
@@ -363,9 +383,8 @@ take_value(VpQmpClient *client, const VpQmpUnit *unit)
 static void
 take_broken(VpQmpClient *client, const VpQmpUnit *unit)
 {
-    Pending *pending = pending_new(client, false);
-    VpQmpVerdict verdict = client->server->ops->send_raw(client->user, unit->text, unit->size,
-                                                         on_reply, pending);
+    Pending *pending = pending_new(client, unit, false);
+    VpQmpVerdict verdict = send_raw(pending, unit->text, unit->size);
 
     if (verdict == VP_QMP_QUEUE_FULL)
         refuse(pending, (VpJsonSlice){ 0 }, "too much waits for QEMU already");
@@ -387,7 +406,7 @@ take_unit(VpQmpClient *client, VpQmpIntakeVerdict verdict, const VpQmpUnit *unit
     else if (verdict == VP_QMP_UNIT_BROKEN)
         take_broken(client, unit);
     else
-        refuse(pending_new(client, false), (VpJsonSlice){ 0 }, limits[verdict]);
+        refuse(pending_new(client, unit, false), (VpJsonSlice){ 0 }, limits[verdict]);
 }
 
 /* --- from the client ------------------------------------------------------ */

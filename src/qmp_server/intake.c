@@ -131,6 +131,19 @@ static const guint8 others[STATES] = {
 #define NUL_HEAD '\xc0'
 #define NUL_TAIL '\x80'
 
+void
+vp_qmp_place_pass(VpQmpPlace *place, const char *bytes, gsize n)
+{
+    const char *end = bytes + n, *line = NULL;
+
+    while (bytes < end && (line = memchr(bytes, '\n', end - bytes))) {
+        place->lines++;
+        place->columns = 0;
+        bytes = line + 1;
+    }
+    place->columns += end - bytes;
+}
+
 static State
 next_state(guint8 state, char byte)
 {
@@ -217,7 +230,12 @@ static void
 hand_out(VpQmpIntake *intake, const char *text, gsize size, VpQmpIntakeVerdict verdict,
          VpQmpUnit *ret_unit)
 {
-    VpQmpUnit unit = { .text = text, .size = size, .dialect = intake->dialect };
+    VpQmpUnit unit = {
+        .text = text,
+        .size = size,
+        .dialect = intake->dialect,
+        .place = intake->begin,
+    };
 
     if (intake->partial.len > 0) {
         vp_buffer_append(&intake->partial, text, size);
@@ -233,14 +251,17 @@ VpQmpIntakeVerdict
 vp_qmp_intake_next(VpQmpIntake *intake, const char **bytes, gsize *n, VpQmpUnit *ret_unit)
 {
     VpQmpIntakeVerdict verdict = VP_QMP_UNIT_MORE;
-    const char *start = NULL;
+    const char *start = *bytes;
     gsize room = 0;
 
     if (intake->returned)
         vp_buffer_clear(&intake->partial);
     intake->returned = false;
-    if (is_between(intake))
+    if (is_between(intake)) {
         skip_between(intake, bytes, n);
+        vp_qmp_place_pass(&intake->at, start, *bytes - start);
+        intake->begin = intake->at;
+    }
     start = *bytes;
     room = VP_QMP_COMMAND_MAX - intake->partial.len;
     while (*n > 0 && verdict == VP_QMP_UNIT_MORE) {
@@ -252,6 +273,7 @@ vp_qmp_intake_next(VpQmpIntake *intake, const char **bytes, gsize *n, VpQmpUnit 
         if ((gsize)(*bytes - start) > room)
             verdict = VP_QMP_UNIT_TOO_LONG;
     }
+    vp_qmp_place_pass(&intake->at, start, *bytes - start);
     if (verdict != VP_QMP_UNIT_MORE)
         hand_out(intake, start, *bytes - start, verdict, ret_unit);
     else

@@ -6,6 +6,15 @@
 
 #include <stdbool.h>
 
+/* A place in all that a client has sent, as QEMU counts it; both from 0 here. */
+typedef struct VpQmpPlace {
+    guint lines;   /* ends of lines before it */
+    guint columns; /* bytes between the last of these and it */
+} VpQmpPlace;
+
+/* Moves the place over the bytes. */
+void vp_qmp_place_pass(VpQmpPlace *place, const char *bytes, gsize n);
+
 /* Cuts the bytes of a QMP client into what QEMU answers one by one. An empty one owns no memory
  * but for that of an unfinished unit. */
 typedef struct VpQmpIntake {
@@ -14,6 +23,8 @@ typedef struct VpQmpIntake {
     gint brackets;
     guint tokens;      /* of the unit at hand */
     bool dialect;      /* the unit has what is JSON for QEMU only: see vp_qmp_unit_to_json() */
+    VpQmpPlace at;     /* behind the last byte that was used up */
+    VpQmpPlace begin;  /* of the unit at hand */
     bool returned;     /* @partial was handed out; the next call drops it */
     VpBuffer partial;  /* the unit at hand, as far as it came with earlier calls */
 } VpQmpIntake;
@@ -33,6 +44,7 @@ typedef struct VpQmpUnit {
     const char *text; /* for VALUE and BROKEN; valid until the next call for the same intake */
     gsize size;
     bool dialect;     /* vp_qmp_unit_to_json() has something to do */
+    VpQmpPlace place; /* of its first byte */
 } VpQmpUnit;
 
 /* The next unit of *bytes, which is moved forward over what was used. */

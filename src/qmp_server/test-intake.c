@@ -187,6 +187,35 @@ test_dialect(void)
     }
 }
 
+/* Where units begin, whatever comes in one read. */
+static void
+test_places(void)
+{
+    static const char bytes[] = "{} [1,\n2]\n\n  \"x\" %skipped\nA\xff\xff\n{\n}7 ";
+    static const VpQmpPlace places[] = { { 0, 0 }, { 0, 3 }, { 3, 2 }, { 3, 6 },
+                                         { 4, 0 }, { 4, 1 }, { 4, 2 }, { 5, 0 }, { 6, 1 } };
+
+    for (gsize step = 1; step < sizeof(bytes); step++) {
+        VpQmpIntake intake = VP_QMP_INTAKE_INIT;
+        gsize found = 0;
+
+        for (gsize done = 0; done < strlen(bytes); done += step) {
+            const char *at = bytes + done;
+            gsize left = MIN(step, strlen(bytes) - done);
+            VpQmpUnit unit = { 0 };
+
+            while (vp_qmp_intake_next(&intake, &at, &left, &unit) != VP_QMP_UNIT_MORE) {
+                g_assert_cmpuint(found, <, G_N_ELEMENTS(places));
+                g_assert_cmpuint(unit.place.lines, ==, places[found].lines);
+                g_assert_cmpuint(unit.place.columns, ==, places[found].columns);
+                found++;
+            }
+        }
+        g_assert_cmpuint(found, ==, G_N_ELEMENTS(places));
+        vp_qmp_intake_clear(&intake);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -195,5 +224,6 @@ main(int argc, char **argv)
     g_test_add_func("/qmp_server/intake/limits", test_limits);
     g_test_add_func("/qmp_server/intake/nothing-kept", test_nothing_kept);
     g_test_add_func("/qmp_server/intake/dialect", test_dialect);
+    g_test_add_func("/qmp_server/intake/places", test_places);
     return g_test_run();
 }
