@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Which answers have a place that can be moved, and where to. */
+
 #include "qmp/position.h"
 
 #include <string.h>

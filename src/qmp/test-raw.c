@@ -13,6 +13,8 @@
 #define PROBE "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"__org.virtpass_unclaimed\"}}"
 #define PARSE_ERROR                                                                                \
     "{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error, expecting value\"}}"
+#define AT(place)                                                                                  \
+    "{\"error\": {\"class\": \"GenericError\", \"desc\": \"" place ": JSON parse error, x\"}}"
 
 static VpQmpVerdict
 send_raw(VpTestUser *user, const char *bytes)
@@ -42,6 +44,9 @@ test_answers(void)
     } cases[] = {
         { PARSE_ERROR, PARSE_ERROR },
         { PARSE_ERROR "\r\n" PARSE_ERROR, PARSE_ERROR "\r\n" PARSE_ERROR },
+        { AT("4:3"), AT("1:3") }, /* two commands of the session's own, and that before */
+        { AT("5:3"), AT("2:3") },
+        { AT("3:3"), AT("3:3") }, /* of nobody's bytes */
         { NULL, "" },
         { "{\"return\": {}, \"id\": \"x\"}", "{\"return\": {}, \"id\": \"x\"}" },
     };

@@ -101,6 +101,9 @@ test_no_out_of_band(void)
 
 #define PROBE "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"__org.virtpass_unclaimed\"}}"
 
+#define ERROR_AT(place)                                                                            \
+    "{\"error\": {\"class\": \"GenericError\", \"desc\": \"" place ": JSON parse error, x\"}}"
+
 static void
 test_bad_input(void)
 {
@@ -136,6 +139,25 @@ test_bad_input(void)
         }
     }
     assert_works(&stage, 0);
+    stage_stop(&stage);
+}
+
+/* The place of a parse error is one in what this client has sent. */
+static void
+test_places(void)
+{
+    Stage stage;
+
+    stage_start(&stage);
+    negotiate(&stage, 0, CAPABILITIES);
+    vp_test_peer_expect(stage.scene.peer, "[nope]", ERROR_AT("4:2"));
+    vp_test_peer_expect(stage.scene.peer, PROBE, VP_TEST_ERROR);
+    say(&stage, 0, "\n\n \t[nope]");
+    expect(&stage, 0, ERROR_AT("3:4") "\r\n");
+    vp_test_peer_expect(stage.scene.peer, "[else]", ERROR_AT("7:1")); /* as if it had two lines */
+    vp_test_peer_expect(stage.scene.peer, PROBE, VP_TEST_ERROR);
+    say(&stage, 0, "[else]");
+    expect(&stage, 0, ERROR_AT("4:1") "\r\n");
     stage_stop(&stage);
 }
 
@@ -392,6 +414,7 @@ main(int argc, char **argv)
     g_test_add_func("/qmp_server/no-out-of-band", test_no_out_of_band);
     g_test_add_func("/qmp_server/bad-input", test_bad_input);
     g_test_add_func("/qmp_server/dialect", test_dialect);
+    g_test_add_func("/qmp_server/places", test_places);
     g_test_add_func("/qmp_server/limits", test_limits);
     g_test_add_func("/qmp_server/pieces", test_pieces);
     g_test_add_func("/qmp_server/commands-max", test_commands_max);
