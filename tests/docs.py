@@ -34,6 +34,7 @@ INSTALLED = {
     "etc/virtpassd/virtpassd.conf",
     "include/libvirt-qemu-passthrough.h",
     "lib/systemd/system/virtpassd-ro.socket",
+    "lib/systemd/system/virtpassd-tls.socket",
     "lib/systemd/system/virtpassd.service",
     "lib/systemd/system/virtpassd.socket",
     "sbin/virtpassd",

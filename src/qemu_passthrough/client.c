@@ -21,8 +21,10 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/inet.h"
 #include "qemu_passthrough/access.h"
 #include "qemu_passthrough/carried.h"
+#include "qemu_passthrough/descriptors.h"
 #include "qemu_passthrough/facts.h"
 #include "qemu_passthrough/intercept.h"
 #include "qemu_passthrough/monitor.h"
@@ -159,7 +161,7 @@ on_up_frame(VpLink *link G_GNUC_UNUSED, const VpFrame *frame, gpointer data)
         verdict = row->reply(client, frame, row);
     if (vp_log_enabled(VP_LOG_DEBUG))
         trace(client, verdict == VP_PASS ? "<-" : "<=", frame);
-    if (verdict == VP_PASS)
+    if (verdict == VP_PASS && !vp_descriptors_refuse_reply(client, frame))
         vp_link_send_frame(client->down, frame);
     return VP_LINK_TAKEN;
 }
@@ -257,11 +259,47 @@ connect_upstream(gpointer data)
 
 /* --- a client ------------------------------------------------------------- */
 
+/* By the kernel's word who came by a unix socket, by the certificate who came through TLS. Nobody
+ * of those is trusted: what the name in it may do is known to libvirtd alone. */
+static bool
+learn_peer(VpClient *client, VpTls *tls, GError **error)
+{
+    int fd = vp_link_fd(client->down);
+
+    if (tls) {
+        client->tls_name = g_strdup(vp_tls_peer_name(tls));
+        vp_link_set_tls(client->down, tls);
+        return true;
+    }
+    if (!vp_socket_peer(fd, &client->peer, error))
+        return false;
+    client->trusted = client->peer.uid == 0 || client->peer.uid == geteuid();
+    return true;
+}
+
+static void
+trace_peer(const VpClient *client)
+{
+    const char *suffix = client->read_only ? ", read-only" : "";
+
+    if (client->tls_name) {
+        g_autofree char *who = vp_inet_peer_name(vp_link_fd(client->down));
+        g_autofree char *name = g_strescape(client->tls_name, NULL);
+
+        vp_log(VP_LOG_DEBUG, "client %" G_GUINT64_FORMAT ": %s, certificate of '%s'%s",
+               client->number, who, name, suffix);
+        return;
+    }
+    vp_log(VP_LOG_DEBUG, "client %" G_GUINT64_FORMAT ": process %d of user %u%s", client->number,
+           (int)client->peer.pid, (unsigned)client->peer.uid, suffix);
+}
+
 VpClient *
-vp_client_new(VpDaemon *daemon, int fd, bool read_only)
+vp_client_new(VpDaemon *daemon, int fd, VpTls *tls, bool read_only)
 {
     static guint64 count;
     VpClient *client = g_new0(VpClient, 1);
+    g_autoptr(VpTls) session = tls;
     g_autoptr(GError) error = NULL;
 
     client->daemon = daemon;
@@ -270,14 +308,14 @@ vp_client_new(VpDaemon *daemon, int fd, bool read_only)
     client->read_only = read_only;
     client->calls = vp_calls_new();
     client->down = vp_link_new(daemon->loop, fd, VP_INBOX_FROM_CLIENT, &down_ops, client, &error);
-    if (!client->down || !vp_socket_peer(vp_link_fd(client->down), &client->peer, &error)) {
+    if (!client->down || !learn_peer(client, session, &error)) {
         vp_log_error("a client cannot be served: %s", error->message);
         vp_client_free(client);
         return NULL;
     }
-    client->trusted = client->peer.uid == 0 || client->peer.uid == geteuid();
-    vp_log_debug("client %" G_GUINT64_FORMAT ": process %d of user %u%s", client->number,
-                 (int)client->peer.pid, (unsigned)client->peer.uid, read_only ? ", read-only" : "");
+    (void)g_steal_pointer(&session); /* the link's */
+    if (vp_log_enabled(VP_LOG_DEBUG))
+        trace_peer(client);
     client->retry = vp_loop_timer(daemon->loop, 0, connect_upstream, client);
     return client;
 }
@@ -298,6 +336,7 @@ vp_client_free(VpClient *client)
     vp_link_free(client->up);
     vp_link_free(client->down);
     g_clear_pointer(&client->open_reply, g_byte_array_unref);
+    g_free(client->tls_name);
     g_free(client);
 }
 

@@ -23,7 +23,8 @@ struct VpClient {
     VpDaemon *daemon;
     guint64 number;             /* for log lines */
     VpClientState state;
-    VpPeer peer;
+    VpPeer peer;                /* of who came by a unix socket; else all zero */
+    char *tls_name;             /* the name in the certificate of who came through TLS; else NULL */
     bool read_only;             /* came by the -ro socket, or opened read-only */
     bool trusted;               /* access.c: libvirtd would let it do whatever we may */
     bool barred;                /* libvirtd does not take its identity: not a frame more of it may
@@ -44,8 +45,9 @@ struct VpClient {
     VpEventFilters filters;     /* events.c: registrations */
 };
 
-/* A client on @fd, which is consumed. NULL: it is gone already. */
-VpClient *vp_client_new(VpDaemon *daemon, int fd, bool read_only);
+/* A client on @fd, with its open session if it came through TLS, else NULL; both are consumed.
+ * NULL: it is gone already. */
+VpClient *vp_client_new(VpDaemon *daemon, int fd, VpTls *tls, bool read_only);
 void vp_client_free(VpClient *client);
 
 /* Sends finished bytes of a frame to the client. */

@@ -21,6 +21,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* libvirt's. */
+#define VP_TLS_PORT 16514
+
+/* What every libvirt client since 2018 speaks. */
+#define VP_TLS_PRIORITY_DEFAULT "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
 const char *const vp_attach_when_names[] = { "first-command", "at-once", "never", NULL };
 
 typedef bool (*VpParseFunc)(VpConfig *config, const char *value, GError **error);
@@ -112,13 +118,106 @@ parse_ro_perms(VpConfig *config, const char *value, GError **error)
 }
 
 static bool
-parse_qmp_sockets(VpConfig *config, const char *value, GError **error)
+parse_yes_no(bool *field, const char *value, GError **error)
 {
     if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) {
         g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "'yes' or 'no' is needed");
         return false;
     }
-    config->qmp_sockets = *value == 'y';
+    *field = *value == 'y';
+    return true;
+}
+
+static bool
+parse_qmp_sockets(VpConfig *config, const char *value, GError **error)
+{
+    return parse_yes_no(&config->qmp_sockets, value, error);
+}
+
+static bool
+parse_listen_tls(VpConfig *config, const char *value, GError **error)
+{
+    return parse_yes_no(&config->tls.listen, value, error);
+}
+
+static bool
+parse_listen_addr(VpConfig *config, const char *value, GError **error)
+{
+    if (*value == '\0') {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "an address or a host's name is needed");
+        return false;
+    }
+    g_free(config->tls.address);
+    config->tls.address = g_strdup(value);
+    return true;
+}
+
+static bool
+parse_tls_port(VpConfig *config, const char *value, GError **error)
+{
+    guint64 n = 0;
+
+    if (!g_ascii_string_to_unsigned(value, 10, 1, G_MAXUINT16, &n, NULL)) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "a number from 1 to 65535 is needed");
+        return false;
+    }
+    config->tls.port = n;
+    return true;
+}
+
+static bool
+parse_ca_file(VpConfig *config, const char *value, GError **error)
+{
+    return set_path(&config->tls.ca_file, value, error);
+}
+
+static bool
+parse_crl_file(VpConfig *config, const char *value, GError **error)
+{
+    return set_path(&config->tls.crl_file, value, error);
+}
+
+static bool
+parse_cert_file(VpConfig *config, const char *value, GError **error)
+{
+    return set_path(&config->tls.cert_file, value, error);
+}
+
+static bool
+parse_key_file(VpConfig *config, const char *value, GError **error)
+{
+    return set_path(&config->tls.key_file, value, error);
+}
+
+/* Separated by semicolons, for names have commas. GnuTLS writes a semicolon of a name with a
+ * backslash before it. */
+static bool
+parse_allowed_names(VpConfig *config, const char *value, GError **error G_GNUC_UNUSED)
+{
+    g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+
+    for (const char *begin = value, *at = value; *begin; at++) {
+        g_autofree char *name = NULL;
+
+        if (*at == '\\' && at[1])
+            at++;
+        else if (*at == ';' || !*at) {
+            name = g_strstrip(g_strndup(begin, at - begin));
+            if (*name)
+                g_strv_builder_add(names, name);
+            begin = *at ? at + 1 : at;
+        }
+    }
+    g_strfreev(config->tls.allowed_names);
+    config->tls.allowed_names = g_strv_builder_end(names);
+    return true;
+}
+
+static bool
+parse_tls_priority(VpConfig *config, const char *value, GError **error G_GNUC_UNUSED)
+{
+    g_free(config->tls.priority);
+    config->tls.priority = g_strdup(value);
     return true;
 }
 
@@ -193,6 +292,15 @@ static const struct {
     { "listen", "unix_sock_rw_perms", parse_rw_perms },
     { "listen", "unix_sock_ro_perms", parse_ro_perms },
     { "listen", "qmp_sockets", parse_qmp_sockets },
+    { "listen", "listen_tls", parse_listen_tls },
+    { "listen", "listen_addr", parse_listen_addr },
+    { "listen", "tls_port", parse_tls_port },
+    { "listen", "ca_file", parse_ca_file },
+    { "listen", "crl_file", parse_crl_file },
+    { "listen", "cert_file", parse_cert_file },
+    { "listen", "key_file", parse_key_file },
+    { "listen", "tls_allowed_dn_list", parse_allowed_names },
+    { "listen", "tls_priority", parse_tls_priority },
     { "upstream", "socket", parse_upstream },
     { "sessions", "dedicated_sessions", parse_policy },
     { "sessions", "running_guests", parse_attach },
@@ -236,9 +344,22 @@ static const GOptionEntry option_entries[] = {
     { NULL },
 };
 
+static void
+clear_tls(VpTlsConfig *tls)
+{
+    g_free(tls->address);
+    g_free(tls->ca_file);
+    g_free(tls->crl_file);
+    g_free(tls->cert_file);
+    g_free(tls->key_file);
+    g_strfreev(tls->allowed_names);
+    g_free(tls->priority);
+}
+
 void
 vp_config_clear(VpConfig *config)
 {
+    clear_tls(&config->tls);
     g_free(config->file);
     g_free(config->listen_dir);
     g_free(config->group);
@@ -258,6 +379,7 @@ set_defaults(VpConfig *config)
     config->rw_perms = -1;
     config->ro_perms = -1;
     config->qmp_sockets = true;
+    config->tls.port = VP_TLS_PORT;
     config->max_clients = VP_CLIENTS_MAX_DEFAULT;
     config->log_level = VP_LOG_INFO;
     config->keep_guests = options.keep_guests;
@@ -268,6 +390,39 @@ set_defaults(VpConfig *config)
         config->file = g_build_filename(g_get_user_config_dir(), "virtpassd/virtpassd.conf", NULL);
     else
         config->file = g_strdup(VP_SYSCONFDIR "/virtpassd/virtpassd.conf");
+}
+
+/* A user's certificates are in a directory of libvirt's, as far as they are. */
+static char *
+user_pki_file(const VpConfig *config, const char *name)
+{
+    g_autofree char *path = g_build_filename(g_get_home_dir(), ".pki/libvirt", name, NULL);
+
+    return config->session && g_file_test(path, G_FILE_TEST_EXISTS) ? g_steal_pointer(&path) : NULL;
+}
+
+/* Where libvirtd looks for them. Nobody need have revoked anything. */
+static void
+set_tls_defaults(VpConfig *config)
+{
+    static const char *const host_crl = "/etc/pki/CA/cacrl.pem";
+    VpTlsConfig *tls = &config->tls;
+    g_autofree char *cert = user_pki_file(config, "servercert.pem");
+    g_autofree char *key = user_pki_file(config, "serverkey.pem");
+    bool both = cert && key; /* the two belong together */
+
+    if (!tls->ca_file)
+        tls->ca_file = user_pki_file(config, "cacert.pem") ?: g_strdup("/etc/pki/CA/cacert.pem");
+    if (!tls->crl_file)
+        tls->crl_file = user_pki_file(config, "cacrl.pem");
+    if (!tls->crl_file && g_file_test(host_crl, G_FILE_TEST_EXISTS))
+        tls->crl_file = g_strdup(host_crl);
+    if (!tls->cert_file)
+        tls->cert_file = g_strdup(both ? cert : "/etc/pki/libvirt/servercert.pem");
+    if (!tls->key_file)
+        tls->key_file = g_strdup(both ? key : "/etc/pki/libvirt/private/serverkey.pem");
+    if (!tls->priority)
+        tls->priority = g_strdup(VP_TLS_PRIORITY_DEFAULT);
 }
 
 /* Directories that follow from others. Last, when all else is known. */
@@ -412,6 +567,7 @@ build(VpConfig *ret_config, GError **error)
     if (!read_file(&config, error) || !apply_options(&config, error))
         return false;
     set_derived(&config);
+    set_tls_defaults(&config);
     *ret_config = config;
     config = (VpConfig){ 0 };
     return true;

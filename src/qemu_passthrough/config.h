@@ -13,6 +13,19 @@ typedef enum VpAttachWhen {
 
 extern const char *const vp_attach_when_names[];
 
+/* TLS: where it is listened for, and with what certificates. */
+typedef struct VpTlsConfig {
+    bool listen;           /* also when a service manager passes no socket for it */
+    char *address;         /* NULL: all of the host's */
+    guint16 port;
+    char *ca_file;
+    char *crl_file;        /* NULL: none */
+    char *cert_file;
+    char *key_file;
+    char **allowed_names;  /* patterns; NULL: whoever has a valid certificate */
+    char *priority;        /* GnuTLS's */
+} VpTlsConfig;
+
 /*
  * What the operator asked for: command line over configuration file over defaults.
  * Paths are absolute. Strings are owned.
@@ -25,6 +38,7 @@ typedef struct VpConfig {
     char *group;           /* of the sockets; NULL: the group of upstream's */
     int rw_perms;          /* -1: those of upstream's socket, without access for others */
     int ro_perms;          /* -1: those of upstream's read-only socket */
+    VpTlsConfig tls;
     bool qmp_sockets;      /* make one for each domain with a dedicated session */
     char *upstream;        /* libvirtd's socket; NULL: look where libvirt's clients look */
     VpSessionPolicy policy;

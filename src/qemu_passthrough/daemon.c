@@ -54,11 +54,11 @@ typedef struct VpRun {
 /* --- clients -------------------------------------------------------------- */
 
 static void
-on_client(int fd, bool read_only, gpointer data)
+on_client(int fd, VpTls *tls, bool read_only, gpointer data)
 {
     VpRun *run = data;
     VpDaemon *daemon = &run->daemon;
-    VpClient *client = vp_client_new(daemon, fd, read_only);
+    VpClient *client = vp_client_new(daemon, fd, tls, read_only);
 
     if (!client)
         return;
@@ -339,15 +339,24 @@ on_embed_failed(const char *reason, gpointer data)
 
 /* --- reload --------------------------------------------------------------- */
 
+static bool
+listens_alike(const VpTlsConfig *a, const VpTlsConfig *b)
+{
+    return a->listen == b->listen && a->port == b->port &&
+           g_strcmp0(a->address, b->address) == 0;
+}
+
 /* What can be changed while clients are connected. */
 static void
 apply_reloaded(VpConfig *config, VpConfig *fresh)
 {
-    if (g_strcmp0(config->listen_dir, fresh->listen_dir) != 0 ||
+    if (!listens_alike(&config->tls, &fresh->tls) ||
+        g_strcmp0(config->listen_dir, fresh->listen_dir) != 0 ||
         g_strcmp0(config->group, fresh->group) != 0 || config->rw_perms != fresh->rw_perms ||
         config->ro_perms != fresh->ro_perms || config->qmp_sockets != fresh->qmp_sockets ||
         g_strcmp0(config->upstream, fresh->upstream) != 0)
-        vp_log_warning("[listen] and [upstream] take effect at the next start");
+        vp_log_warning("[listen] and [upstream] take effect at the next start, but for certificates"
+                       " and who may show them");
     config->policy = fresh->policy;
     config->attach = fresh->attach;
     config->max_clients = fresh->max_clients;
@@ -365,7 +374,7 @@ on_reload_signal(gpointer data)
     g_autoptr(GError) error = NULL;
 
     vp_notify("RELOADING=1");
-    if (vp_config_reload(&fresh, &error)) {
+    if (vp_config_reload(&fresh, &error) && vp_listener_reload(run->listener, &fresh, &error)) {
         apply_reloaded(&run->daemon.config, &fresh);
         set_rules(&run->daemon);
         vp_log_info("configuration reloaded");

@@ -48,6 +48,15 @@ vp_identity_of(const VpPeer *peer, VpIdentity *ret_identity, vp_set_identity_arg
     *ret_args = (vp_set_identity_args){ .params = { identity->n, identity->params } };
 }
 
+void
+vp_identity_of_certificate(const char *name, VpIdentity *ret_identity,
+                           vp_set_identity_args *ret_args)
+{
+    ret_identity->n = 0;
+    add_text(ret_identity, "x509-distinguished-name", name);
+    *ret_args = (vp_set_identity_args){ .params = { ret_identity->n, ret_identity->params } };
+}
+
 bool
 vp_identity_matters(const VpConfig *config)
 {

@@ -15,5 +15,10 @@ typedef struct VpIdentity {
  * the next look-up of a user replaces: encode them at once. */
 void vp_identity_of(const VpPeer *peer, VpIdentity *ret_identity, vp_set_identity_args *ret_args);
 
+/* The same for a client that came through TLS, by the name in its certificate, which is borrowed.
+ * It is all that libvirtd itself would know. */
+void vp_identity_of_certificate(const char *name, VpIdentity *ret_identity,
+                                vp_set_identity_args *ret_args);
+
 /* As ordinary users we serve only ourselves: libvirtd cannot tell us from the client. */
 bool vp_identity_matters(const VpConfig *config);

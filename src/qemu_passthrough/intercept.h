@@ -43,6 +43,7 @@ const VpIntercept *vp_intercept_find(guint32 program, gint32 procedure);
 /* The handlers, by file. */
 VpIntercepted vp_open_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
 VpIntercepted vp_open_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row);
+VpIntercepted vp_feature_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
 VpIntercepted vp_identity_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
 VpIntercepted vp_xml_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
 VpIntercepted vp_xml_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row);

@@ -8,6 +8,10 @@
  * found by who holds the lock is stale by definition and is replaced, without a guess
  * whether somebody might still answer on it.
  *
+ * Who comes by TCP stands before the door of TLS (rpc/tls_door.c) first, and is a client when it
+ * is through. While no clients are accepted the door is shut too, so that there are never more
+ * than there may be.
+ *
  * Who may connect: what the configuration says; else the group and mode of libvirtd's
  * own socket, but never everybody on the read-write one. A socket that is open to all
  * belongs to a libvirtd that asks polkit about each client, which it cannot do about
@@ -18,7 +22,11 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/inet.h"
+#include "base/log.h"
 #include "base/socket.h"
+#include "qemu_passthrough/certificates.h"
+#include "rpc/tls_door.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,11 +44,18 @@
 /* Until it is tried again to accept a client, after that was not possible. */
 #define REST_MS 1000
 
+/* The one for all and the read-only one. */
+#define UNIX_SOCKETS_MAX 2u
+
+/* Until a peer has to have shown its certificate. A client needs two round trips. */
+#define TLS_PATIENCE_MS 10000
+
 typedef struct VpListenSocket {
     VpListener *owner;
     VpWatch watch;
     int fd;
-    char *path;
+    char *path;     /* address and port of one for TLS */
+    bool tls;
     bool read_only;
     bool made;      /* by us: removed at the end */
 } VpListenSocket;
@@ -50,8 +65,9 @@ struct VpListener {
     VpListenerFunc func;
     gpointer data;
     int lock_fd;                /* -1 with sockets of systemd's */
-    VpListenSocket sockets[2];
+    VpListenSocket sockets[UNIX_SOCKETS_MAX + VP_INET_SOCKETS_MAX];
     guint n_sockets;
+    VpTlsDoor *door;            /* NULL without TLS */
     GSource *rest;              /* nobody is accepted until then */
 };
 
@@ -82,28 +98,59 @@ on_connection(VpWatch *watch, guint32 ready G_GNUC_UNUSED, gpointer data)
     VpListenSocket *socket = data;
     vp_autofd int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-    if (fd >= 0)
-        socket->owner->func(vp_steal_fd(&fd), socket->read_only, socket->owner->data);
-    else if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+    if (fd >= 0 && socket->tls) {
+        vp_inet_tune(fd);
+        vp_tls_door_admit(socket->owner->door, vp_steal_fd(&fd));
+    } else if (fd >= 0) {
+        socket->owner->func(vp_steal_fd(&fd), NULL, socket->read_only, socket->owner->data);
+    } else if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
         rest(socket->owner, g_strerror(errno));
+    }
 }
 
-/* Takes over @fd. */
+static guint
+count_sockets(const VpListener *listener, bool tls)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < listener->n_sockets; i++)
+        n += listener->sockets[i].tls == tls;
+    return n;
+}
+
+/* Takes over @model's descriptor and path. */
 static bool
-add_socket(VpListener *listener, int fd, const char *path, bool read_only, bool made,
-           GError **error)
+add_socket(VpListener *listener, const VpListenSocket *model, GError **error)
 {
     VpListenSocket *socket = &listener->sockets[listener->n_sockets++];
 
-    *socket = (VpListenSocket){
-        .owner = listener,
-        .watch = VP_WATCH_INIT,
+    *socket = *model;
+    socket->owner = listener;
+    socket->watch = (VpWatch)VP_WATCH_INIT;
+    return vp_watch_add(&socket->watch, listener->loop, socket->fd, EPOLLIN, on_connection, socket,
+                        error);
+}
+
+static bool
+add_unix_socket(VpListener *listener, int fd, const char *path, bool made, GError **error)
+{
+    const VpListenSocket model = {
         .fd = fd,
         .path = g_strdup(path),
-        .read_only = read_only,
+        .read_only = g_str_has_suffix(path, RO_SUFFIX),
         .made = made,
     };
-    return vp_watch_add(&socket->watch, listener->loop, fd, EPOLLIN, on_connection, socket, error);
+
+    return add_socket(listener, &model, error);
+}
+
+static bool
+add_tls_socket(VpListener *listener, int fd, GError **error)
+{
+    const VpListenSocket model = { .fd = fd, .path = vp_inet_own_name(fd), .tls = true };
+
+    vp_log_info("serving TLS at %s", model.path);
+    return add_socket(listener, &model, error);
 }
 
 /* --- sockets that systemd passed ----------------------------------------- */
@@ -122,19 +169,30 @@ count_passed_fds(void)
 static bool
 adopt_passed_fd(VpListener *listener, int fd, GError **error)
 {
-    struct sockaddr_un address = { 0 };
+    struct sockaddr_un address = { 0 }; /* what is longer of another family is cut off */
     socklen_t size = sizeof(address);
+    bool known = getsockname(fd, (struct sockaddr *)&address, &size) == 0;
+    bool tls = address.sun_family == AF_INET || address.sun_family == AF_INET6;
     g_autofree char *path = NULL;
 
-    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0 || address.sun_family != AF_UNIX) {
+    if (!known || (!tls && address.sun_family != AF_UNIX)) {
         g_set_error(error, VP_ERROR, VP_ERROR_CONFIG,
-                    "descriptor %d passed by socket activation is no unix socket", fd);
+                    "descriptor %d passed by socket activation is no unix or TCP socket", fd);
+        return false;
+    }
+    if (count_sockets(listener, tls) >= (tls ? VP_INET_SOCKETS_MAX : UNIX_SOCKETS_MAX)) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG,
+                    "socket activation passed more than %u %s", count_sockets(listener, tls),
+                    tls ? "sockets for TLS"
+                        : "unix sockets; virtpassd-sock and virtpassd-sock-ro are all there are");
         return false;
     }
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (tls)
+        return add_tls_socket(listener, fd, error);
     path = g_strndup(address.sun_path, sizeof(address.sun_path)); /* may have no NUL */
-    return add_socket(listener, fd, path, g_str_has_suffix(path, RO_SUFFIX), false, error);
+    return add_unix_socket(listener, fd, path, false, error);
 }
 
 static bool
@@ -143,12 +201,6 @@ adopt_passed_fds(VpListener *listener, guint n, GError **error)
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
-    if (n > G_N_ELEMENTS(listener->sockets)) {
-        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG,
-                    "socket activation passed %u sockets; virtpassd-sock and virtpassd-sock-ro "
-                    "are all there are", n);
-        return false;
-    }
     for (guint i = 0; i < n; i++) {
         if (!adopt_passed_fd(listener, FIRST_PASSED_FD + i, error))
             return false;
@@ -250,8 +302,74 @@ make_socket(VpListener *listener, const VpConfig *config, const char *upstream, 
         return false;
     }
     fd = vp_socket_listen(path, mode, group, error);
-    return fd >= 0 && add_socket(listener, vp_steal_fd(&fd), path, read_only, true, error);
+    return fd >= 0 && add_unix_socket(listener, vp_steal_fd(&fd), path, true, error);
 }
+
+static bool
+make_unix_sockets(VpListener *listener, const VpConfig *config, const char *upstream,
+                  GError **error)
+{
+    return take_lock(listener, config->listen_dir, error) &&
+           make_socket(listener, config, upstream, false, error) &&
+           make_socket(listener, config, upstream, true, error);
+}
+
+/* --- TLS ----------------------------------------------------------------- */
+
+static void
+on_tls_client(int fd, VpTls *tls, gpointer data)
+{
+    VpListener *listener = data;
+
+    listener->func(fd, tls, false, listener->data);
+}
+
+static bool
+make_tls_sockets(VpListener *listener, const VpTlsConfig *tls, GError **error)
+{
+    int fds[VP_INET_SOCKETS_MAX] = { 0 };
+    guint n = vp_inet_listen(tls->address, tls->port, fds, error);
+
+    for (guint i = 0; i < n; i++) {
+        if (!add_tls_socket(listener, vp_steal_fd(&fds[i]), error)) {
+            vp_close_fds(fds + i + 1, n - i - 1);
+            return false;
+        }
+    }
+    return n > 0;
+}
+
+/* Nobody comes in between sockets and door: the loop does not turn. */
+static bool
+start_tls(VpListener *listener, const VpConfig *config, GError **error)
+{
+    bool passed = count_sockets(listener, true) > 0;
+    g_autoptr(VpTlsContext) context = NULL;
+
+    if (!passed && !config->tls.listen)
+        return true;
+    context = vp_certificates_load(config, error);
+    if (!context)
+        return false;
+    listener->door = vp_tls_door_new(listener->loop, context, TLS_PATIENCE_MS, on_tls_client,
+                                     listener);
+    return passed || make_tls_sockets(listener, &config->tls, error);
+}
+
+bool
+vp_listener_reload(VpListener *listener, const VpConfig *config, GError **error)
+{
+    g_autoptr(VpTlsContext) context = NULL;
+
+    if (!listener->door)
+        return true;
+    context = vp_certificates_load(config, error);
+    if (context)
+        vp_tls_door_set_context(listener->door, context);
+    return context != NULL;
+}
+
+/* --- all of them --------------------------------------------------------- */
 
 VpListener *
 vp_listener_new(VpLoop *loop, const VpConfig *config, const char *upstream, VpListenerFunc func,
@@ -264,14 +382,11 @@ vp_listener_new(VpLoop *loop, const VpConfig *config, const char *upstream, VpLi
     listener->func = func;
     listener->data = data;
     listener->lock_fd = -1;
-    if (passed > 0) {
-        if (!adopt_passed_fds(listener, passed, error))
-            return NULL;
-    } else if (!take_lock(listener, config->listen_dir, error) ||
-               !make_socket(listener, config, upstream, false, error) ||
-               !make_socket(listener, config, upstream, true, error)) {
+    if ((passed > 0 && !adopt_passed_fds(listener, passed, error)) ||
+        (count_sockets(listener, false) == 0 &&
+         !make_unix_sockets(listener, config, upstream, error)) ||
+        !start_tls(listener, config, error))
         return NULL;
-    }
     return g_steal_pointer(&listener);
 }
 
@@ -281,6 +396,7 @@ vp_listener_free(VpListener *listener)
     if (!listener)
         return;
     vp_loop_cancel(&listener->rest);
+    vp_tls_door_free(listener->door);
     for (guint i = 0; i < listener->n_sockets; i++) {
         VpListenSocket *socket = &listener->sockets[i];
 
@@ -299,14 +415,20 @@ vp_listener_set_accepting(VpListener *listener, bool accepting)
 {
     for (guint i = 0; i < listener->n_sockets; i++)
         vp_watch_set(&listener->sockets[i].watch, accepting ? EPOLLIN : 0);
+    if (listener->door)
+        vp_tls_door_set_open(listener->door, accepting);
 }
 
 const char *
 vp_listener_path(const VpListener *listener)
 {
+    const char *path = NULL;
+
     for (guint i = 0; i < listener->n_sockets; i++) {
-        if (!listener->sockets[i].read_only)
-            return listener->sockets[i].path;
+        const VpListenSocket *socket = &listener->sockets[i];
+
+        if (!socket->tls && (!path || !socket->read_only))
+            path = socket->path;
     }
-    return listener->sockets[0].path;
+    return path; /* there is one unix socket at least */
 }

@@ -3,6 +3,7 @@
 /* virtpassd: from the command line to the daemon. */
 
 #include "build-config.h"
+#include "qemu_passthrough/certificates.h"
 #include "qemu_passthrough/daemon.h"
 
 #include <stdio.h>
@@ -10,6 +11,21 @@
 
 /* Wrong usage; a failure to serve is 1. */
 #define EXIT_USAGE 2
+
+/* What can be known without serving. */
+static int
+check(const VpConfig *config)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VpTlsContext) tls = config->tls.listen ? vp_certificates_load(config, &error) : NULL;
+
+    if (error) {
+        fprintf(stderr, "virtpassd: %s: %s\n", config->file, error->message);
+        return EXIT_USAGE;
+    }
+    printf("%s: configuration is valid\n", config->file);
+    return EXIT_SUCCESS;
+}
 
 int
 main(int argc, char **argv)
@@ -27,8 +43,7 @@ main(int argc, char **argv)
         printf("virtpassd (libvirt-qemu-passthrough) %s\n", VP_VERSION);
         return EXIT_SUCCESS;
     case VP_ACTION_CHECK_CONFIG:
-        printf("%s: configuration is valid\n", config.file);
-        return EXIT_SUCCESS;
+        return check(&config);
     case VP_ACTION_RUN:
         break;
     }

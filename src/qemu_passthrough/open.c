@@ -126,7 +126,10 @@ send_identity(VpClient *client)
     VpIdentity identity = { .n = 0 };
     vp_set_identity_args args = { 0 };
 
-    vp_identity_of(&client->peer, &identity, &args);
+    if (client->tls_name)
+        vp_identity_of_certificate(client->tls_name, &identity, &args);
+    else
+        vp_identity_of(&client->peer, &identity, &args);
     vp_calls_send(client->calls, client->up, VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_SET_IDENTITY,
                   xdr_vp_set_identity_args, &args, on_identity_set, client);
 }
@@ -141,7 +144,8 @@ vp_open_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row G_G
         vp_client_go_on(client);
         return VP_PASS;
     }
-    if (!vp_identity_matters(&client->daemon->config)) {
+    /* Who comes through TLS is never ourselves, whoever we are. */
+    if (!client->tls_name && !vp_identity_matters(&client->daemon->config)) {
         client->state = VP_CLIENT_OPEN;
         vp_client_go_on(client);
         return VP_PASS;

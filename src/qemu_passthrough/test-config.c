@@ -19,6 +19,17 @@ static char *file;      /* the configuration file in it */
 
 /* --- a child that loads ------------------------------------------------------ */
 
+static void
+describe_tls(const VpTlsConfig *tls, GString *out)
+{
+    g_autofree char *names = tls->allowed_names ? g_strjoinv("|", tls->allowed_names) : NULL;
+
+    g_string_append_printf(out, "tls=%d %s port %u\nca=%s\ncrl=%s\ncert=%s\nkey=%s\n", tls->listen,
+                           tls->address ?: "any", tls->port, tls->ca_file, tls->crl_file ?: "",
+                           tls->cert_file, tls->key_file);
+    g_string_append_printf(out, "priority=%s\nnames=%s\n", tls->priority, names ?: "any");
+}
+
 /* What a configuration says, a line for each field. */
 static void
 describe(const VpConfig *config, GString *out)
@@ -37,6 +48,7 @@ describe(const VpConfig *config, GString *out)
     g_string_append_printf(out, "attach=%s\n", vp_attach_when_names[config->attach]);
     g_string_append_printf(out, "embed_dir=%s\nkeep_guests=%d\nqmp_sockets=%d\n",
                            config->embed_dir ?: "", config->keep_guests, config->qmp_sockets);
+    describe_tls(&config->tls, out);
 }
 
 static void
@@ -80,6 +92,7 @@ report(char **argv, const char *then, int fd)
 {
     g_autoptr(GString) out = g_string_new(NULL);
 
+    g_setenv("HOME", directory, TRUE);
     g_setenv("XDG_CONFIG_HOME", "/test/config", TRUE);
     g_setenv("XDG_RUNTIME_DIR", "/test/runtime", TRUE);
     g_setenv("XDG_DATA_HOME", "/test/data", TRUE);
@@ -168,6 +181,9 @@ test_defaults(void)
         "embed_dir=", "keep_guests=0", "qmp_sockets=1",
         "shim=" VP_BINDIR "/virtpass-emulator",
         "shim_dir=/test/data/virtpassd", "cache_dir=/test/cache/virtpassd",
+        "tls=0 any port 16514", "ca=/etc/pki/CA/cacert.pem",
+        "cert=/etc/pki/libvirt/servercert.pem", "key=/etc/pki/libvirt/private/serverkey.pem",
+        "names=any", "priority=NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2",
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(lines); i++)
@@ -208,6 +224,15 @@ test_every_key(void)
         "unix_sock_rw_perms = 0770\n"
         "unix_sock_ro_perms=777\n"
         "qmp_sockets = no\n"
+        "listen_tls = yes\n"
+        "listen_addr = ::1\n"
+        "tls_port = 65535\n"
+        "ca_file = /a/ca\n"
+        "crl_file = /a/crl\n"
+        "cert_file = /a/cert\n"
+        "key_file = /a/key\n"
+        "tls_allowed_dn_list = O=A,CN=*; O=B\n"
+        "tls_priority = SECURE256\n"
         "\n"
         "[upstream]\n"
         "socket = /up/stream-sock   \n"
@@ -227,6 +252,8 @@ test_every_key(void)
         "upstream=/up/stream-sock", "policy=requested", "session_dir=/sessions", "max_clients=17",
         "log_level=warning", "shim=/bin/shim", "shim_dir=/shims", "qmp_sockets=0",
         "attach=never",
+        "tls=1 ::1 port 65535", "ca=/a/ca", "crl=/a/crl", "cert=/a/cert", "key=/a/key",
+        "names=O=A,CN=*|O=B", "priority=SECURE256",
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(lines); i++)
@@ -254,6 +281,15 @@ test_wrong_values(void)
         { "listen", "unix_sock_ro_perms", "7777777777777777777777777", "octal" },
         { "listen", "qmp_sockets", "maybe", "'yes' or 'no'" },
         { "listen", "qmp_sockets", "", "'yes' or 'no'" },
+        { "listen", "listen_tls", "1", "'yes' or 'no'" },
+        { "listen", "listen_addr", "", "an address" },
+        { "listen", "tls_port", "0", "1 to 65535" },
+        { "listen", "tls_port", "65536", "1 to 65535" },
+        { "listen", "tls_port", "https", "1 to 65535" },
+        { "listen", "ca_file", "", "a path" },
+        { "listen", "crl_file", "", "a path" },
+        { "listen", "cert_file", "", "a path" },
+        { "listen", "key_file", "", "a path" },
         { "upstream", "socket", "", "a path" },
         { "sessions", "dedicated_sessions", "some", "'all', 'requested'" },
         { "sessions", "dedicated_sessions", "All", "'all', 'requested'" },
@@ -295,6 +331,62 @@ test_limits(void)
     assert_line(most, "max_clients=1000000");
     assert_line(no_perms, "rw_perms=0");
     assert_line(all_perms, "rw_perms=777");
+}
+
+/* Names of certificates have commas, and semicolons behind a backslash. */
+static void
+test_allowed_names(void)
+{
+    static const struct {
+        const char *value, *line;
+    } cases[] = {
+        { "", "names=" }, /* a list of nobody */
+        { ";; ;", "names=" },
+        { "CN=a", "names=CN=a" },
+        { "CN=a;", "names=CN=a" },
+        { "C=x,CN=a ; O=y z,CN=b", "names=C=x,CN=a|O=y z,CN=b" },
+        { "O=a\\\\;b;O=c\\\\,d", "names=O=a\\;b|O=c\\,d" },
+        { "O=a\\\\", "names=O=a\\" },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = g_strdup_printf("[listen]\ntls_allowed_dn_list = %s\n",
+                                                cases[i].value);
+        g_autofree char *result = result_with_file(text, "");
+
+        assert_line(result, cases[i].line);
+    }
+}
+
+/* A user's own certificates, of which certificate and key only count together. */
+static void
+test_user_certificates(void)
+{
+    g_autofree char *pki = g_build_filename(directory, ".pki", NULL);
+    g_autofree char *dir = g_build_filename(pki, "libvirt", NULL);
+    static const char *const names[] = { "servercert.pem", "cacert.pem", "serverkey.pem" };
+
+    g_assert_no_errno(g_mkdir_with_parents(dir, 0700));
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(dir, names[i], NULL);
+        g_autofree char *ca = g_strdup_printf("ca=%s/cacert.pem", dir);
+        g_autofree char *cert = g_strdup_printf("cert=%s/servercert.pem", dir);
+        g_autofree char *key = g_strdup_printf("key=%s/serverkey.pem", dir);
+        g_autofree char *result = NULL;
+
+        g_assert_true(g_file_set_contents(path, "", 0, NULL));
+        result = result_of("--session", NULL);
+        assert_line(result, i >= 1 ? ca : "ca=/etc/pki/CA/cacert.pem");
+        assert_line(result, i == 2 ? cert : "cert=/etc/pki/libvirt/servercert.pem");
+        assert_line(result, i == 2 ? key : "key=/etc/pki/libvirt/private/serverkey.pem");
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(dir, names[i], NULL);
+
+        g_assert_no_errno(g_unlink(path));
+    }
+    g_assert_no_errno(g_rmdir(dir));
+    g_assert_no_errno(g_rmdir(pki));
 }
 
 /* A key that is misspelt is not ignored, nor one in the wrong group. */
@@ -506,6 +598,8 @@ main(int argc, char **argv)
     g_test_add_func("/qemu_passthrough/config/every-key", test_every_key);
     g_test_add_func("/qemu_passthrough/config/wrong-values", test_wrong_values);
     g_test_add_func("/qemu_passthrough/config/limits", test_limits);
+    g_test_add_func("/qemu_passthrough/config/allowed-names", test_allowed_names);
+    g_test_add_func("/qemu_passthrough/config/user-certificates", test_user_certificates);
     g_test_add_func("/qemu_passthrough/config/unknown-keys", test_unknown_keys);
     g_test_add_func("/qemu_passthrough/config/no-key-file", test_no_key_file);
     g_test_add_func("/qemu_passthrough/config/absent-file", test_absent_file);

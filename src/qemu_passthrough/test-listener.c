@@ -27,13 +27,14 @@ typedef struct VpArrivals {
 } VpArrivals;
 
 static void
-on_client(int fd, bool read_only, gpointer data)
+on_client(int fd, VpTls *tls, bool read_only, gpointer data)
 {
     VpArrivals *arrivals = data;
     vp_autofd int owned = fd;
 
     g_assert_cmpint(fcntl(fd, F_GETFL) & O_NONBLOCK, ==, O_NONBLOCK);
     g_assert_cmpint(fcntl(fd, F_GETFD) & FD_CLOEXEC, ==, FD_CLOEXEC);
+    g_assert_null(tls);
     arrivals->n++;
     arrivals->n_read_only += read_only;
 }
@@ -505,14 +506,16 @@ test_passed_sockets(void)
 static void
 use_too_many_sockets(void)
 {
-    int fds[3] = { make_passed("passed-sock"), make_passed("passed-sock-ro"), dup(0) };
+    int fds[3] = { make_passed("passed-sock"), make_passed("passed-sock-ro"),
+                   make_passed("passed-sock-3") };
     g_autofree char *message = NULL;
     VpConfig config = plain_config();
 
     pass_fds(fds, 3, getpid());
     loop = vp_loop_new(NULL, NULL);
     message = listen_error(&config);
-    g_assert_nonnull(strstr(message, "3 sockets"));
+    g_assert_nonnull(strstr(message, "more than 2 unix sockets"));
+    remove_file("passed-sock-3");
 }
 
 static void

@@ -10,27 +10,12 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import unittest
 
 from harness import leaks, limits, rpc, upstream
 from harness.process import Process, base_environment, run
 from harness.scripted import USER, Scripted
 from harness.virtpassd import NotifySocket, Virtpassd, program
-
-# Passes sockets as a service manager does: from descriptor 3 on, and with pid and count in the
-# environment of the very process that is going to be the daemon.
-#     ACTIVATE FD,FD.. PROGRAM [ARGUMENT...]
-ACTIVATE = """
-import fcntl, os, sys
-passed = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in sys.argv[1].split(",")]
-for number, fd in enumerate(passed):
-    os.dup2(fd, 3 + number)
-    os.close(fd)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(passed)))
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
 
 def listening(path):
     sock = socket.socket(socket.AF_UNIX)
@@ -164,9 +149,8 @@ class Sockets(Scripted):
         for sock in socks:
             self.addCleanup(sock.close)
         before(os.path.join(self.dir, names[0]))
-        numbers = [sock.fileno() for sock in socks]
-        other.start([sys.executable, "-c", ACTIVATE, ",".join(map(str, numbers)), *other.argv()],
-                    pass_fds=numbers)
+        other.passed = socks
+        other.start()
         return other
 
     def test_socket_activation(self):

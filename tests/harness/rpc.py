@@ -8,6 +8,7 @@ for, so a descriptor that does not belong where it comes is seen, and kept in st
 import array
 import os
 import socket
+import ssl
 import struct
 from dataclasses import dataclass, field
 
@@ -112,13 +113,18 @@ class Connection:
         for fd in frame.fds if frame.carries_fds else ():
             self.send_fd(fd)
 
+    def _receive(self, size):
+        if isinstance(self.sock, ssl.SSLSocket):
+            return self.sock.recv(size), []
+        chunk, ancillary, flags, _ = self.sock.recvmsg(size, socket.CMSG_SPACE(4 * 64),
+                                                       socket.MSG_CMSG_CLOEXEC)
+        assert not flags & socket.MSG_CTRUNC
+        return chunk, ancillary
+
     def _read(self, size, fds):
         data = bytearray()
         while len(data) < size:
-            chunk, ancillary, flags, _ = self.sock.recvmsg(
-                min(size - len(data), 1 << 20), socket.CMSG_SPACE(4 * 64),
-                socket.MSG_CMSG_CLOEXEC)
-            assert not flags & socket.MSG_CTRUNC
+            chunk, ancillary = self._receive(min(size - len(data), 1 << 20))
             for level, kind, rights in ancillary:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                     numbers = array.array("i")
@@ -187,8 +193,9 @@ class Client(Connection):
     """A client that sends what it is told to, sensible or not."""
 
     def __init__(self, path, name=None, flags=0):
-        """With a name the connection is opened as well."""
-        super().__init__(dial(path))
+        """path: of a unix socket, or a connected socket. With a name the connection is opened as
+        well."""
+        super().__init__(path if isinstance(path, socket.socket) else dial(path))
         self.serial = 0
         self.aside = []
         if name is not None:

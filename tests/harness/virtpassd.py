@@ -10,11 +10,26 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import unittest
 
 from harness import leaks, limits, proctree
 from harness.libvirtd import virsh
 from harness.process import Process, base_environment, run, sanitizer_report
+
+
+# Passes sockets as a service manager does: from descriptor 3 on, and with pid and count in the
+# environment of the very process that is going to be the daemon.
+#     ACTIVATE FD,FD.. PROGRAM [ARGUMENT...]
+ACTIVATE = """
+import fcntl, os, sys
+passed = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in sys.argv[1].split(",")]
+for number, fd in enumerate(passed):
+    os.dup2(fd, 3 + number)
+    os.close(fd)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(passed)))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def program(variable):
@@ -72,6 +87,7 @@ class Virtpassd:
         self.environment = environment or {}
         self.prefix = list(prefix)
         self.process = None
+        self.passed = []  # sockets that it gets as from a service manager
         self.session_dir = os.path.join(self.dir, "s")
         os.makedirs(self.session_dir, mode=0o711)
         os.chmod(self.dir, 0o711)
@@ -121,13 +137,18 @@ class Virtpassd:
     # -- life ---------------------------------------------------------------
 
     def start(self, argv=None, **popen):
+        argv = argv or self.argv()
+        if self.passed:
+            numbers = [sock.fileno() for sock in self.passed]
+            argv = [sys.executable, "-c", ACTIVATE, ",".join(map(str, numbers)), *argv]
+            popen["pass_fds"] = numbers
         notify = NotifySocket(self.path("notify"))
         try:
             variables = {"HOME": self.dir, "XDG_RUNTIME_DIR": self.dir,
                          "XDG_CACHE_HOME": os.path.join(lasting_directory(), "k"),
                          "NOTIFY_SOCKET": notify.path, **self.environment}
             environment = base_environment(**variables)
-            self.process = Process(argv or self.argv(), self.path("virtpassd.log"), env=environment,
+            self.process = Process(argv, self.path("virtpassd.log"), env=environment,
                                    shared=self.shared, **popen)
             limits.poll_until(lambda: self._ready(notify), "virtpassd says READY=1")
         finally:

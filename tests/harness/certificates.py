@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Certificates for tests of TLS, made by GnuTLS's certtool, in the files that libvirt looks for."""
+
+import os
+import socket
+import ssl
+
+from harness import limits
+from harness.process import run
+
+__unittest = True
+
+HOST = "127.0.0.1"
+
+# What libvirt asks of the certificates of its clients and servers.
+LEAF = "signing_key\nencryption_key\n"
+
+CONFIRMATION = b"\1"
+
+
+def certtool(*args):
+    result = run(["certtool", *args])
+    assert result.returncode == 0, result.stderr
+
+
+class Authority:
+    """A CA in a directory of its own, which is also a pkipath= of clients: cacert.pem there, and
+    clientcert.pem and clientkey.pem."""
+
+    def __init__(self, directory, name="Test CA"):
+        self.dir = directory
+        os.mkdir(directory, 0o711)
+        self._key("cakey.pem")
+        self._template(f'cn = "{name}"\nca\ncert_signing_key\ncrl_signing_key\n')
+        certtool("--generate-self-signed", "--load-privkey", self.path("cakey.pem"),
+                 "--template", self.path("template"), "--outfile", self.ca)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    @property
+    def ca(self):
+        return self.path("cacert.pem")
+
+    def _key(self, name):
+        certtool("--generate-privkey", "--key-type", "ecdsa", "--outfile", self.path(name))
+
+    def _template(self, text):
+        with open(self.path("template"), "w", encoding="utf-8") as file:
+            file.write(text if "expiration" in text else text + "expiration_days = 7\n")
+
+    def issue(self, name, common, extra=""):
+        """NAMEcert.pem and NAMEkey.pem: O=Virtpass,CN=COMMON."""
+        self._key(f"{name}key.pem")
+        self._template(f'organization = "Virtpass"\ncn = "{common}"\n{LEAF}{extra}')
+        certtool("--generate-certificate", "--load-privkey", self.path(f"{name}key.pem"),
+                 "--load-ca-certificate", self.ca, "--load-ca-privkey", self.path("cakey.pem"),
+                 "--template", self.path("template"), "--outfile", self.path(f"{name}cert.pem"))
+        return self
+
+    def server(self):
+        return self.issue("server", "localhost", "tls_www_server\ndns_name = localhost\n"
+                          f"ip_address = {HOST}\n")
+
+    def client(self, name="client", common="client", extra=""):
+        return self.issue(name, common, "tls_www_client\n" + extra)
+
+    def config(self, **more):
+        """Keys of virtpassd's [listen], and of libvirtd.conf."""
+        return {"ca_file": self.ca, "cert_file": self.path("servercert.pem"),
+                "key_file": self.path("serverkey.pem"), **more}
+
+    def connect(self, port, name="client", version=None):
+        """A socket on which the handshake is over, for whatever the server says to the client's
+        certificate. name: None for a client without one."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.ca)
+        if name:
+            context.load_cert_chain(self.path(f"{name}cert.pem"), self.path(f"{name}key.pem"))
+        if version:
+            context.minimum_version = context.maximum_version = version
+        plain = dial(port)
+        try:
+            return context.wrap_socket(plain, server_hostname="localhost")
+        except Exception:
+            plain.close()
+            raise
+
+    def confirmed(self, port, **more):
+        """The same for a client that is let in."""
+        sock = self.connect(port, **more)
+        byte = sock.recv(100)
+        assert byte == CONFIRMATION, byte
+        return sock
+
+
+def listening():
+    """A TCP socket that a service manager could have made."""
+    sock = socket.socket()
+    sock.bind((HOST, 0))
+    sock.listen(128)
+    return sock
+
+
+def dial(port):
+    return socket.create_connection((HOST, port), limits.seconds(limits.CONDITION_SECONDS))
+
+
+def free_port():
+    """Nobody's now, and hardly anybody's in the next moment."""
+    with socket.socket() as sock:
+        sock.bind((HOST, 0))
+        return sock.getsockname()[1]
