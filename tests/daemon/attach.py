@@ -11,6 +11,7 @@ from harness import guest, limits, qmp, rpc, upstream, xdr
 from harness.process import run
 from harness.real import RealGuests
 from harness.scripted import USER, Scripted
+from harness.virtpassd import virtpass
 
 STATUS = '{"execute":"query-status"}'
 ADDING = ["query-version", "chardev-add", "object-add"]
@@ -172,6 +173,13 @@ class FirstCommand(Running):
         self.added()
         self.by_session()
         self.assertEqual(self.monitor.commands, ADDING)
+
+    def test_people_are_told(self):
+        def line():
+            return virtpass("-c", self.virtpassd.uri, "sessions").stdout.split("\n", 1)[1]
+        self.assertRegex(line(), r"^g +shared +absent .*\n +no dedicated session now: it was not ")
+        self.by_session()
+        self.assertRegex(line(), r"^g +added +ready .*\n$")
 
     def test_looking_at_it_does_not(self):
         client = self.client()
