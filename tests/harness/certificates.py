@@ -43,7 +43,9 @@ class Authority:
         return self.path("cacert.pem")
 
     def _key(self, name):
-        certtool("--generate-privkey", "--key-type", "ecdsa", "--outfile", self.path(name))
+        # RSA: older libvirt wants keyEncipherment, which certtool gives to no other key.
+        certtool("--generate-privkey", "--key-type", "rsa", "--bits", "2048", "--outfile",
+                 self.path(name))
 
     def _template(self, text):
         with open(self.path("template"), "w", encoding="utf-8") as file:

@@ -248,13 +248,18 @@ class Comparison(unittest.TestCase):
             side.end()
         return side.text()
 
+    def direct(self):
+        return Side(self, "direct", self.libvirtd.sock, self.libvirtd.uri)
+
+    def through(self):
+        return Side(self, "through", self.virtpassd.sock, self.virtpassd.uri)
+
     def compare(self, case):
-        direct = self.run_side(case, Side(self, "direct", self.libvirtd.sock, self.libvirtd.uri))
+        direct = self.run_side(case, self.direct())
         self.assertTrue(direct, "the case notes nothing")
         if not self.virtpassd:
             self.skipTest("ran against libvirtd alone, VIRTPASSD names no program")
-        through = self.run_side(case, Side(self, "through", self.virtpassd.sock,
-                                           self.virtpassd.uri))
+        through = self.run_side(case, self.through())
         if direct != through:
             difference = difflib.unified_diff(direct.split("\n"), through.split("\n"),
                                               "direct", "through virtpassd", lineterm="")

@@ -46,14 +46,16 @@ def as_user():
 
 class Libvirtd:
     def __init__(self, name="lv", *, host_uuid="5f0c37d4-91b0-4c1d-8f55-0e1d52f1a001",
-                 shared=False):
+                 shared=False, conf="", options=()):
+        """conf: more lines of libvirtd.conf. options: more of the command line."""
+        self.options = options
         self.dir = os.path.join(leaks.root(), name)
         self.shared = shared
         self.process = None
         for sub in ("h", "r", "c/libvirt", "k", "d"):
             os.makedirs(os.path.join(self.dir, sub), mode=0o700)
         self._write("c/libvirt/qemu.conf", QEMU_CONF)
-        self._write("c/libvirt/libvirtd.conf", LIBVIRTD_CONF.format(host_uuid=host_uuid))
+        self._write("c/libvirt/libvirtd.conf", LIBVIRTD_CONF.format(host_uuid=host_uuid) + conf)
         self._fetch_cache()
 
     def path(self, *parts):
@@ -105,7 +107,7 @@ class Libvirtd:
     # -- life ---------------------------------------------------------------
 
     def start(self):
-        self.process = Process([*as_user(), "libvirtd", "--timeout", "0"],
+        self.process = Process([*as_user(), "libvirtd", "--timeout", "0", *self.options],
                                self.path("libvirtd.log"), env=self.environment, cwd="/",
                                shared=self.shared)
         limits.poll_until(self._answers, "libvirtd answers")
