@@ -79,10 +79,10 @@ set_value(Edit *edit, const char *key, char *value, GError **error)
     VpOption *option = edit->option;
     g_autofree char *made = value;
 
-    if (strlen(made) > VP_WORD_MAX) {
+    if (strlen(made) > VP_ARGV_WORD_MAX) {
         g_set_error(error, VP_ERROR, VP_ERROR_LIMIT,
                     "the value gets %zu bytes long, but a word may have %u", strlen(made),
-                    VP_WORD_MAX);
+                    VP_ARGV_WORD_MAX);
         return FAILED;
     }
     edit->work->bytes += strlen(made);

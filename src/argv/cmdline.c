@@ -32,7 +32,7 @@ check_limits(const char *const *words, GError **error)
     gsize n = 0, bytes = 0;
 
     for (; words[n]; n++) {
-        gsize size = strlen(words[n]) + 1;
+        gsize size = strlen(words[n]);
 
         if (size > VP_ARGV_WORD_MAX) {
             g_set_error(error, VP_ERROR, VP_ERROR_LIMIT,
@@ -47,7 +47,7 @@ check_limits(const char *const *words, GError **error)
                         VP_ARGV_WORDS_MAX);
             return false;
         }
-        bytes += size;
+        bytes += size + 1;
     }
     if (bytes <= VP_ARGV_BYTES_MAX)
         return true;

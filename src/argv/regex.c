@@ -199,9 +199,10 @@ replace_one(const GMatchInfo *info, GString *result, gpointer data)
 
     replacing->n++;
     g_string_append(result, text ? text : "");
-    if (result->len > VP_WORD_MAX) {
+    if (result->len > VP_ARGV_WORD_MAX) {
         g_set_error(replacing->error, VP_ERROR, VP_ERROR_LIMIT,
-                    "the value gets longer than the %u bytes that a word may have", VP_WORD_MAX);
+                    "the value gets longer than the %u bytes that a word may have",
+                    VP_ARGV_WORD_MAX);
         replacing->failed = true;
     } else if (!begin_run(replacing->subject, replacing->runs, replacing->error)) {
         replacing->failed = true;

@@ -299,8 +299,8 @@ test_word_limit(void)
     g_autoptr(GError) error = NULL;
     gsize rest = strlen("process=x,guest=");
 
-    g_assert_true(grows(VP_WORD_MAX - rest + 1, NULL));
-    g_assert_false(grows(VP_WORD_MAX - rest + 2, &error));
+    g_assert_true(grows(VP_ARGV_WORD_MAX - rest + 1, NULL));
+    g_assert_false(grows(VP_ARGV_WORD_MAX - rest + 2, &error));
     g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
 }
 

@@ -167,7 +167,7 @@ test_words_limit(void)
 static void
 test_word_limit(void)
 {
-    g_autofree char *fits = g_strnfill(VP_ARGV_WORD_MAX - 1, 'x');
+    g_autofree char *fits = g_strnfill(VP_ARGV_WORD_MAX, 'x');
     g_autofree char *over = g_strconcat(fits, "x", NULL);
     const char *words[] = { "qemu", "-append", fits, NULL };
     g_autoptr(GError) error = NULL;
@@ -179,18 +179,21 @@ test_word_limit(void)
     g_assert_nonnull(strstr(error->message, "VP_ARGV_WORD_MAX"));
 }
 
+/* Of the longest words that there can be, with their NUL. */
+#define FULL_WORDS (VP_ARGV_BYTES_MAX / (VP_ARGV_WORD_MAX + 1))
+
 static void
 test_bytes_limit(void)
 {
-    g_autofree char *longest = g_strnfill(VP_ARGV_WORD_MAX - 1, 'x');
-    const char *words[VP_ARGV_BYTES_MAX / VP_ARGV_WORD_MAX + 2] = { "a" }; /* the rest are NULL */
+    g_autofree char *longest = g_strnfill(VP_ARGV_WORD_MAX, 'x');
+    const char *words[FULL_WORDS + 2] = { "a" }; /* the rest are NULL */
     g_autoptr(GError) error = NULL;
 
-    for (guint i = 1; i < VP_ARGV_BYTES_MAX / VP_ARGV_WORD_MAX; i++)
+    for (guint i = 1; i < FULL_WORDS; i++)
         words[i] = longest;
-    words[VP_ARGV_BYTES_MAX / VP_ARGV_WORD_MAX] = longest + 2; /* "a" with its NUL has 2 bytes */
+    words[FULL_WORDS] = longest + 2; /* "a" with its NUL has 2 bytes */
     assert_same_words(words);
-    words[VP_ARGV_BYTES_MAX / VP_ARGV_WORD_MAX] = longest + 1;
+    words[FULL_WORDS] = longest + 1;
     g_assert_null(vp_cmdline_parse(words, &error));
     g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
     g_assert_nonnull(strstr(error->message, "VP_ARGV_BYTES_MAX"));

@@ -206,7 +206,7 @@ test_replace_length(void)
     guint runs = 0;
 
     result = replace("a", fits, part, &runs, NULL);
-    g_assert_cmpuint(strlen(result), ==, VP_WORD_MAX - 4095 + 1);
+    g_assert_cmpuint(strlen(result), ==, VP_ARGV_WORD_MAX - 4095 + 1);
     g_assert_null(replace("a", subject, part, &runs, &error));
     g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
 }

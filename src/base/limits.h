@@ -214,8 +214,9 @@
 /* Its words, the program's name included. A guest with a thousand devices has some 5000. */
 #define VP_ARGV_WORDS_MAX 65536u
 
-/* Bytes of one word, its NUL included: what Linux takes (MAX_ARG_STRLEN). */
-#define VP_ARGV_WORD_MAX (128u * 1024)
+/* Bytes of one word, its NUL not counted: the longest that Linux passes to a program
+ * (MAX_ARG_STRLEN). */
+#define VP_ARGV_WORD_MAX (128u * 1024 - 1)
 
 /* Bytes of all words, the NUL of each included: what Linux lets a program start with under the
  * usual stack of 8 MiB (ARG_MAX). */
@@ -224,10 +225,6 @@
 /* Bytes of a dotted key in a JSON value. QEMU's names have less than 40, and a chain of images
  * nests "backing." as often as it is long. */
 #define VP_ARGV_KEY_MAX 2048u
-
-/* One word of it, its NUL not counted: the longest that Linux passes to a program
- * (MAX_ARG_STRLEN). */
-#define VP_WORD_MAX (128u * 1024 - 1)
 
 /* --- Regular expressions of authors -------------------------------------- */
 

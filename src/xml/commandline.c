@@ -38,7 +38,7 @@ vp_xml_commandline_adds_device(const char *word)
 bool
 vp_xml_commandline_can_store(const char *word)
 {
-    return strlen(word) <= VP_WORD_MAX && !word[strcspn(word, "\t\n\r")];
+    return strlen(word) <= VP_ARGV_WORD_MAX && !word[strcspn(word, "\t\n\r")];
 }
 
 static VpXmlCommandlineKind
@@ -124,7 +124,7 @@ read_env(const VpXmlIndex *index, const VpXmlNode *node, VpPlan *plan G_GNUC_UNU
     if (value && !vp_xml_commandline_can_store(value))
         return vp_xml_refuse(error, index, node, "the value has a line break or tab in it, or more "
                              "than %u bytes, which cannot be stored, expected it without",
-                             VP_WORD_MAX);
+                             VP_ARGV_WORD_MAX);
     g_ptr_array_add(env, (gpointer)node);
     return true;
 }

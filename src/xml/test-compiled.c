@@ -528,7 +528,7 @@ test_no_default_emulator(void)
 static void
 test_word_limit(void)
 {
-    g_autofree char *longest = g_strnfill(VP_WORD_MAX, 'a');
+    g_autofree char *longest = g_strnfill(VP_ARGV_WORD_MAX, 'a');
     g_autofree char *xml = g_strconcat(OPEN_QEMU "<qemu:commandline><arg>", longest,
                                        "</arg></qemu:commandline>" CLOSE, NULL);
     g_autofree char *inside = g_strconcat("<qemu:commandline><arg>b", longest,

@@ -234,10 +234,10 @@ check_word(const VpXmlDomain *domain, const char *word, const char *path, GError
 {
     if (vp_xml_commandline_can_store(word))
         return check_id(domain, word, path, error);
-    if (strlen(word) > VP_WORD_MAX) {
+    if (strlen(word) > VP_ARGV_WORD_MAX) {
         vp_xml_set_error(error, VP_ERROR_LIMIT, domain->index, domain->node,
                          "a word for the command line is %" G_GSIZE_FORMAT " bytes long, at most "
-                         "%u are allowed", strlen(word), VP_WORD_MAX);
+                         "%u are allowed", strlen(word), VP_ARGV_WORD_MAX);
         return false;
     }
     return vp_xml_refuse(error, domain->index, domain->node, "the word '%s' for the command line "
