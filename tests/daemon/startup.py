@@ -309,6 +309,7 @@ class Absent(Scripted):
 class Busy(Scripted):
     def test_many_connections(self):
         """Three hundred at once, and none is kept afterwards"""
+        limits.poll_until(self.upstream.open_peers, "virtpassd's own connection")
         before = self.virtpassd.descriptors()
         clients = [rpc.Client(self.virtpassd.sock, "qemu:///session") for _ in range(300)]
         for client in clients:
@@ -320,6 +321,7 @@ class Busy(Scripted):
 
     def test_connections_that_say_nothing(self):
         """Opened and closed without a word"""
+        limits.poll_until(self.upstream.open_peers, "virtpassd's own connection")
         before = self.virtpassd.descriptors()
         for _ in range(200):
             rpc.dial(self.virtpassd.sock).close()
