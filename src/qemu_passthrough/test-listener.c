@@ -6,11 +6,14 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/inet.h"
+#include "base/log.h"
 #include "base/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -543,6 +546,54 @@ test_no_socket(void)
     in_child(use_no_socket);
 }
 
+/* What is said of @n TCP sockets that were passed, with no certificates to be had. */
+static void
+pass_tcp_sockets(guint n, const char *word)
+{
+    int fds[VP_INET_SOCKETS_MAX + 1] = { 0 };
+    g_autofree char *message = NULL;
+    g_autofree char *absent = path_of("absent.pem");
+    VpConfig config = plain_config();
+
+    config.tls.ca_file = absent;
+    signal(SIGPIPE, SIG_IGN); /* GLib's own wakeup descriptor may be among those replaced */
+    for (guint i = 0; i < n; i++)
+        g_assert_cmpuint(vp_inet_listen("127.0.0.1", 0, fds + i, NULL), ==, 1);
+    pass_fds(fds, n, getpid());
+    loop = vp_loop_new(NULL, NULL);
+    message = listen_error(&config);
+    g_assert_nonnull(message);
+    g_assert_nonnull(strstr(message, word));
+    g_assert_false(exists("virtpassd-sock"));
+}
+
+/* They are for TLS, whether the configuration asks for it or not. */
+static void
+use_tcp_socket(void)
+{
+    pass_tcp_sockets(1, "[listen] ca_file");
+}
+
+static void
+use_many_tcp_sockets(void)
+{
+    pass_tcp_sockets(VP_INET_SOCKETS_MAX, "[listen] ca_file");
+}
+
+static void
+use_too_many_tcp_sockets(void)
+{
+    pass_tcp_sockets(VP_INET_SOCKETS_MAX + 1, "more than 8 sockets for TLS");
+}
+
+static void
+test_tcp_sockets(void)
+{
+    in_child(use_tcp_socket);
+    in_child(use_many_tcp_sockets);
+    in_child(use_too_many_tcp_sockets);
+}
+
 /* The variables of a process that started us are not meant for us. */
 static void
 use_sockets_of_another(void)
@@ -568,6 +619,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    vp_log_set_level(VP_LOG_ERROR);
     g_test_add_func("/qemu_passthrough/listener/clients", test_clients);
     g_test_add_func("/qemu_passthrough/listener/not-accepting", test_not_accepting);
     g_test_add_func("/qemu_passthrough/listener/access-like-upstream", test_access_like_upstream);
@@ -582,6 +634,7 @@ main(int argc, char **argv)
     g_test_add_func("/qemu_passthrough/listener/passed-sockets", test_passed_sockets);
     g_test_add_func("/qemu_passthrough/listener/too-many-sockets", test_too_many_sockets);
     g_test_add_func("/qemu_passthrough/listener/no-socket", test_no_socket);
+    g_test_add_func("/qemu_passthrough/listener/tcp-sockets", test_tcp_sockets);
     g_test_add_func("/qemu_passthrough/listener/sockets-of-another", test_sockets_of_another);
     return g_test_run();
 }
