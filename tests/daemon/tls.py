@@ -187,11 +187,9 @@ class Full(Tls):
         """Clients through TLS count; one more waits, and gets in when another one leaves"""
         first, second = self.tls_client(), self.tls_client()
         third = self.silent()
-        context = ssl.create_default_context(cafile=AUTHORITY.ca)
-        context.load_cert_chain(AUTHORITY.path("clientcert.pem"), AUTHORITY.path("clientkey.pem"))
         self.works(second)
         first.close()
-        client = rpc.Client(context.wrap_socket(third, server_hostname="localhost"))
+        client = rpc.Client(AUTHORITY.context().wrap_socket(third, server_hostname="localhost"))
         self.addCleanup(client.close)
         self.assertEqual(client.sock.recv(1), certificates.CONFIRMATION)
         client.open()

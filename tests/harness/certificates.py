@@ -72,15 +72,20 @@ class Authority:
         return {"ca_file": self.ca, "cert_file": self.path("servercert.pem"),
                 "key_file": self.path("serverkey.pem"), **more}
 
-    def connect(self, port, name="client", version=None):
-        """A socket on which the handshake is over, for whatever the server says to the client's
-        certificate. name: None for a client without one."""
+    def context(self, name="client", version=None):
+        """Of a client with this certificate; name: None for one without."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(self.ca)
         if name:
             context.load_cert_chain(self.path(f"{name}cert.pem"), self.path(f"{name}key.pem"))
         if version:
             context.minimum_version = context.maximum_version = version
+        return context
+
+    def connect(self, port, **more):
+        """A socket on which the handshake is over, whatever the server says to the client's
+        certificate then."""
+        context = self.context(**more)
         plain = dial(port)
         try:
             return context.wrap_socket(plain, server_hostname="localhost")
