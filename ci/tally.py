@@ -7,8 +7,8 @@ usage: tally.py [--reports DIR] FILE...
 A FILE is meson's testlog.json, which holds the output of each test program, or plain TAP. The
 count is of TAP results, not of programs. Meson's verdict on the program comes on top: one that
 died, ran out of time or broke its plan has failed even if every result it got to print is "ok".
-DIR is where sanitizers wrote what they found; each file in it is a failure, unless it only says that
-the process was killed during the search for leaks at its end.
+DIR is where sanitizers wrote what they found; each file in it is a failure, unless all it says is
+that the process was killed during the search for leaks at its end.
 
 Lines that are indented belong to a subtest, whose parent has a result of its own.
 """
