@@ -190,6 +190,10 @@ VIRTPASS_API const char *virtpassSessionGetReason(const virtpassSession *session
 /* 1 if commands can be executed out of band (VIRTPASS_DOMAIN_EXECUTE_OOB), else 0. */
 VIRTPASS_API int virtpassSessionHasOOB(const virtpassSession *session);
 
+/* 1 if virtpassd gave the session to a guest that ran already, 0 if the guest was started with it
+ * or has none. */
+VIRTPASS_API int virtpassSessionIsAdded(const virtpassSession *session);
+
 /* @counter: a virtpassSessionCounter. -1: there is no such number, or none yet (a latency before
  * the first command). */
 VIRTPASS_API long long virtpassSessionGetCounter(const virtpassSession *session,

@@ -177,6 +177,12 @@ virtpassSessionHasOOB(const virtpassSession *session)
     return vp_json_get_bool(session->info, "oob");
 }
 
+int
+virtpassSessionIsAdded(const virtpassSession *session)
+{
+    return vp_json_get_bool(session->info, "added");
+}
+
 long long
 virtpassSessionGetCounter(const virtpassSession *session, unsigned int counter)
 {

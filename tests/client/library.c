@@ -77,6 +77,7 @@ print_session(const virtpassSession *session)
     printf("state %s\n", virtpassSessionGetState(session));
     printf("reason %s\n", virtpassSessionGetReason(session));
     printf("oob %d\n", virtpassSessionHasOOB(session));
+    printf("added %d\n", virtpassSessionIsAdded(session));
     for (unsigned int i = 0; i <= VIRTPASS_SESSION_LATENCY_P99_US + 1; i++)
         printf("counter %u %lld\n", i, virtpassSessionGetCounter(session, i));
     printf("json %s\n", virtpassSessionGetJSON(session));

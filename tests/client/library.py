@@ -242,11 +242,12 @@ class Scripted(Failing):
         self.assertEqual(only(lines, "json"), ["{}"])
 
     def test_session_of_the_future(self):
-        answer = {"session": "direct", "requested": "none", "oob": True, "events": 1 << 40,
-                  "more": [1]}
+        answer = {"session": "direct", "requested": "none", "oob": True, "added": True,
+                  "events": 1 << 40, "more": [1]}
         lines = self.call({"return": answer}, "session", "g", "0")
         self.assertEqual(only(lines, "monitor"), ["-1 0"])
         self.assertEqual(only(lines, "oob"), ["1"])
+        self.assertEqual(only(lines, "added"), ["1"])
         self.assertIn(f"4 {1 << 40}", only(lines, "counter"))
         self.assertEqual(json.loads(only(lines, "json")[0]), answer)
 
@@ -347,6 +348,7 @@ class Real(Failing, RealGuests):
         self.assertEqual(only(lines, "state"), ["ready"])
         self.assertEqual(only(lines, "reason"), [""])
         self.assertEqual(only(lines, "oob"), ["1"])
+        self.assertEqual(only(lines, "added"), ["0"])
         counters = dict(map(str.split, only(lines, "counter")))
         self.assertEqual(counters.pop("10"), "-1")
         told = json.loads(only(lines, "json")[0])
