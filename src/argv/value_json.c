@@ -402,35 +402,28 @@ check_key(const VpOptionRow *row, const char *key, GError **error)
     return false;
 }
 
-/* If what was made of @value is no JSON, it may be @value's fault, and then that is said. */
-static bool
-check_changed(const VpOptionRow *row, const char *value, const char *changed, GError **error)
-{
-    g_autoptr(GError) problem = NULL;
-
-    if (vp_json_value_check(row, changed, &problem))
-        return true;
-    if (vp_json_value_check(row, value, error))
-        g_propagate_error(error, g_steal_pointer(&problem));
-    return false;
-}
-
 char *
 vp_json_value_set(const VpOptionRow *row, const char *value, const char *key, const char *text,
                   VpValueType type, GError **error)
 {
-    Place place = find(value, key);
-    VpJsonSlice there = place.found ? place.item.value : (VpJsonSlice){ 0 };
     g_autoptr(GString) json = g_string_new(NULL);
     g_autofree char *changed = NULL;
+    VpJsonSlice there = { 0 };
+    Place place = { 0 };
 
+    /* What is broken could become whole, and say something that nobody wrote. */
+    if (!vp_json_value_check(row, value, error))
+        return NULL;
+    place = find(value, key);
+    if (place.found)
+        there = place.item.value;
     if (!vp_value_append_typed(json, key, text, type, there, error))
         return NULL;
     if (place.found)
         changed = splice(value, there, json->str);
     else if (check_key(row, key, error))
         changed = insert(row, value, key, place, json->str, error);
-    if (!changed || !check_changed(row, value, changed, error))
+    if (!changed || !vp_json_value_check(row, changed, error))
         return NULL;
     return g_steal_pointer(&changed);
 }

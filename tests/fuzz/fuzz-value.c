@@ -92,7 +92,7 @@ assert_others_stay(const Input *input, const char *changed)
     g_assert_cmpstr(after, ==, before);
 }
 
-/* @good: the value could be read before. Broken JSON may become whole when a member is replaced. */
+/* @good: the value could be read before. */
 static void
 check_set(const Input *input, bool good)
 {
@@ -104,6 +104,7 @@ check_set(const Input *input, bool good)
     g_assert_true((changed == NULL) == (error != NULL));
     if (!changed)
         return;
+    g_assert_true(good || vp_value_syntax(input->row, input->value) != VP_SYNTAX_JSON);
     g_assert_true(vp_value_check(input->row, changed, NULL));
     text = vp_value_get(input->row, changed, input->key);
     if (vp_value_syntax(input->row, changed) != VP_SYNTAX_JSON || input->type == VP_TYPE_STRING)
