@@ -10,53 +10,33 @@
 
 #include "json/check.h"
 #include "json/members.h"
-#include "json/text.h"
+#include "json/write.h"
 #include "qemu_passthrough/monitor.h"
 
 #include <string.h>
 
 #define PREFIX "__org.virtpass_"
 
-/* Appends the value of "return". */
-typedef void (*VpAddedFunc)(VpDomain *domain, GString *out);
-
-static void
-append_string(GString *out, const char *name, const char *value)
-{
-    g_string_append_printf(out, "\"%s\": ", name);
-    vp_json_append_quoted(out, value);
-    g_string_append(out, ", ");
-}
-
-static void
-append_number(GString *out, const char *name, gint64 value)
-{
-    g_string_append_printf(out, "\"%s\": %" G_GINT64_FORMAT ", ", name, value);
-}
-
-static void
-append_bool(GString *out, const char *name, bool value)
-{
-    g_string_append_printf(out, "\"%s\": %s, ", name, value ? "true" : "false");
-}
+/* Writes the value of "return", as the member @key. */
+typedef void (*VpAddedFunc)(VpDomain *domain, VpJsonWriter *writer, const char *key);
 
 /* What a dedicated session has done, or what one that is not there has not. */
 static void
-append_stats(GString *out, const VpQmpSession *session)
+add_stats(VpJsonWriter *writer, const VpQmpSession *session)
 {
     static const VpQmpStats nothing;
     const VpQmpStats *stats = session ? vp_qmp_session_stats(session) : &nothing;
 
-    append_number(out, "clients", stats->users);
-    append_number(out, "commands", stats->commands);
-    append_number(out, "in_flight", stats->in_flight);
-    append_number(out, "waiting", stats->waiting);
-    append_number(out, "events", stats->events);
-    append_number(out, "bytes_in", stats->bytes_received);
-    append_number(out, "bytes_out", stats->bytes_sent);
-    append_number(out, "connections", stats->connections);
-    append_number(out, "latency_p50_us", vp_qmp_stats_percentile(stats, 50));
-    append_number(out, "latency_p99_us", vp_qmp_stats_percentile(stats, 99));
+    vp_json_add_int(writer, "clients", stats->users);
+    vp_json_add_int(writer, "commands", stats->commands);
+    vp_json_add_int(writer, "in_flight", stats->in_flight);
+    vp_json_add_int(writer, "waiting", stats->waiting);
+    vp_json_add_int(writer, "events", stats->events);
+    vp_json_add_int(writer, "bytes_in", stats->bytes_received);
+    vp_json_add_int(writer, "bytes_out", stats->bytes_sent);
+    vp_json_add_int(writer, "connections", stats->connections);
+    vp_json_add_int(writer, "latency_p50_us", vp_qmp_stats_percentile(stats, 50));
+    vp_json_add_int(writer, "latency_p99_us", vp_qmp_stats_percentile(stats, 99));
 }
 
 /*
@@ -70,23 +50,23 @@ append_stats(GString *out, const VpQmpSession *session)
  * latency_p99_us: -1 without a sample. Since 0.1.
  */
 static void
-query_session(VpDomain *domain, GString *out)
+query_session(VpDomain *domain, VpJsonWriter *writer, const char *key)
 {
     const VpQmpSession *session = domain->session;
     g_autofree char *reason = vp_domain_session_reason(domain);
 
-    g_string_append_c(out, '{');
-    append_string(out, "domain", domain->name);
-    append_string(out, "uuid", domain->uuid_text);
-    append_string(out, "session", vp_domain_session_name(domain));
-    append_bool(out, "added", vp_domain_session_is_added(domain));
-    append_string(out, "requested", vp_xml_session_names[domain->xml.kind]);
-    append_string(out, "state",
-                  session ? vp_qmp_state_names[vp_qmp_session_state(session)] : "absent");
-    append_string(out, "reason", reason);
-    append_stats(out, session);
-    g_string_append_printf(out, "\"oob\": %s}",
-                           session && vp_qmp_session_has_oob(session) ? "true" : "false");
+    vp_json_begin_object(writer, key);
+    vp_json_add_string(writer, "domain", domain->name);
+    vp_json_add_string(writer, "uuid", domain->uuid_text);
+    vp_json_add_string(writer, "session", vp_domain_session_name(domain));
+    vp_json_add_bool(writer, "added", vp_domain_session_is_added(domain));
+    vp_json_add_string(writer, "requested", vp_xml_session_names[domain->xml.kind]);
+    vp_json_add_string(writer, "state",
+                       session ? vp_qmp_state_names[vp_qmp_session_state(session)] : "absent");
+    vp_json_add_string(writer, "reason", reason);
+    add_stats(writer, session);
+    vp_json_add_bool(writer, "oob", session && vp_qmp_session_has_oob(session));
+    vp_json_end(writer);
 }
 
 static const struct {
@@ -117,8 +97,8 @@ vp_added_answer(VpClient *client, VpDomain *domain, const VpHeader *call, const 
                 bool hmp)
 {
     VpJsonSlice whole = { command, strlen(command) };
-    g_autoptr(GString) reply = NULL;
-    g_autofree char *message = NULL;
+    g_auto(VpJsonWriter) writer = vp_json_writer();
+    g_autofree char *message = NULL, *reply = NULL;
     VpJsonFacts facts = { 0 };
     VpJsonSlice id = { 0 };
     VpAddedFunc func = NULL;
@@ -129,17 +109,16 @@ vp_added_answer(VpClient *client, VpDomain *domain, const VpHeader *call, const 
     if (!func)
         return false;
     if (call->procedure == VP_QEMU_SESSION_INFO) { /* which is the object alone */
-        reply = g_string_new("");
-        func(domain, reply);
-        vp_monitor_send_result(client, call, reply->str, reply->len);
-        return true;
+        func(domain, &writer, NULL);
+    } else {
+        id = vp_json_member(whole, "id");
+        vp_json_begin_object(&writer, NULL);
+        func(domain, &writer, "return");
+        if (id.text)
+            vp_json_add_raw(&writer, "id", id.text, id.size);
+        vp_json_end(&writer);
     }
-    id = vp_json_member(whole, "id");
-    reply = g_string_new("{\"return\": ");
-    func(domain, reply);
-    if (id.text)
-        g_string_append_printf(reply, ", \"id\": %.*s", (int)id.size, id.text);
-    g_string_append_c(reply, '}');
-    vp_monitor_send_result(client, call, reply->str, reply->len);
+    reply = vp_json_writer_steal(&writer);
+    vp_monitor_send_result(client, call, reply, strlen(reply));
     return true;
 }

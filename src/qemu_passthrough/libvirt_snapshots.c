@@ -29,12 +29,6 @@ typedef struct Listing {
 } Listing;
 
 static void
-free_snapshot(gpointer snapshot)
-{
-    vp_libvirt_snapshot_free(snapshot);
-}
-
-static void
 listing_free(Listing *listing)
 {
     vp_loop_cancel(&listing->later);
@@ -156,7 +150,7 @@ vp_libvirt_snapshots_list(VpUpstream *upstream, VpLoop *loop, const VpDomain *do
     memcpy(listing->wire.uuid, domain->uuid, sizeof(domain->uuid));
     listing->wire.id = domain->id;
     listing->names = g_ptr_array_new_with_free_func(g_free);
-    listing->list = g_ptr_array_new_with_free_func(free_snapshot);
+    listing->list = g_ptr_array_new_with_free_func((GDestroyNotify)vp_libvirt_snapshot_free);
     listing->func = func;
     listing->data = data;
     args.dom = listing->wire;
