@@ -131,10 +131,11 @@ append_list(const Search *search, GString *out, const char *text)
     }
 }
 
-/* The string @value, which holds names in @form, is to be replaced. */
+/* The string @value, which holds names in @form, is to be replaced; numbers alone keep its bytes. */
 static void
 replace(const Search *search, VpJsonSlice value, Form form)
 {
+    const guint known = search->names->len;
     g_autofree char *text = value.text ? vp_json_decode_string(value.text, value.size) : NULL;
     g_autoptr(GString) with = g_string_new(NULL);
     g_autoptr(GString) quoted = g_string_new(NULL);
@@ -150,6 +151,8 @@ replace(const Search *search, VpJsonSlice value, Form form)
     } else {
         append_private(search, with, text);
     }
+    if (search->names->len == known)
+        return;
     vp_json_append_quoted(quoted, with->str);
     edit.text = g_string_free(g_steal_pointer(&quoted), FALSE);
     g_array_append_val(search->edits, edit);

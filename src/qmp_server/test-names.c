@@ -39,6 +39,8 @@ test_places(void)
         { "getfd", "{\"fdname\": \"a\"}", "{\"fdname\": \"" P "a\"}", P "a|" },
         { "closefd", "{\"fdname\":\"\"}", "{\"fdname\":\"" P "\"}", P "|" },
         { "getfd", "{\"fdname\": \"1a\"}", NULL, "" },
+        { "getfd", "{\"fdname\": \"\\u0031\"}", NULL, "" },
+        { "netdev_add", "{\"fds\": \"1:\\u0031\"}", NULL, "" },
         { "getfd", "{\"fdname\": 1}", NULL, "" },
         { "getfd", "{\"fdname\": null, \"x\": \"a\"}", NULL, "" },
         { "getfd", "[\"fdname\"]", NULL, "" },
@@ -58,7 +60,7 @@ test_places(void)
         { "object-add", "{\"qom-type\": \"iommufd\", \"fd\": \"i\"}",
           "{\"qom-type\": \"iommufd\", \"fd\": \"" P "i\"}", P "i|" },
         { "migrate", "{\"uri\": \"fd:m\"}", "{\"uri\": \"fd:" P "m\"}", P "m|" },
-        { "migrate", "{\"uri\": \"fd:12\"}", "{\"uri\": \"fd:12\"}", "" },
+        { "migrate", "{\"uri\": \"fd:12\"}", NULL, "" },
         { "migrate", "{\"uri\": \"unix:/fd:m\"}", NULL, "" },
         { "migrate",
           "{\"channels\": [{\"channel-type\": \"main\", \"addr\": {\"transport\": \"socket\", "
