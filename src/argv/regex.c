@@ -11,7 +11,8 @@
  *
  * Patterns are not optimized: compiling them to machine code costs more than the few short
  * values that one is matched against. But most are a name, with or without ^ and $, and these are
- * compared without PCRE, and most options are ruled out before anything is read out of their value.
+ * compared without PCRE; and most of the others hold a name that whatever they match has in it, so
+ * that most options are ruled out before anything is read out of their value.
  */
 
 #include "argv/regex.h"
@@ -24,15 +25,19 @@
 #define HEAD "(*LIMIT_MATCH=" G_STRINGIFY(VP_REGEX_STEPS_MAX) ")(?:)"
 
 struct VpRegex {
-    GRegex *compiled;
-    char *pattern; /* as the author wrote it */
-    char *literal; /* what it is without ^ and $ when no character in it is special, else NULL */
+    char *pattern;    /* as the author wrote it */
+    GRegex *compiled; /* NULL when there is a literal: that is no mistake, and seldom compiled */
+    char *literal;    /* what it is without ^ and $ if no character in it is special, else NULL */
     bool starts;   /* literal: with ^ */
     bool ends;     /* literal: with $ */
+    char *needed;  /* text that is in all that it matches, NULL if none is known */
 };
 
 /* No JSON string and no comma-separated text spells these in another way. */
 #define PLAIN_CHARACTERS G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "-_:/"
+
+/* With one of these the text between others may be an alternative, a set or a setting. */
+#define STRUCTURE "\\()[]{}|"
 
 /* So short a text may stand for something that is written otherwise: true is "on". */
 #define AMBIGUOUS_MAX 3
@@ -51,6 +56,29 @@ find_literal(VpRegex *regex)
         regex->literal = g_strndup(begin, size);
 }
 
+/* The longest run of plain characters, without a last one that may also be missing. Of equals the
+ * last: libvirt's names begin alike more often than they end so. */
+static char *
+find_needed(const char *pattern)
+{
+    const char *longest = NULL;
+    gsize longest_size = AMBIGUOUS_MAX + 1;
+
+    if (strpbrk(pattern, STRUCTURE))
+        return NULL;
+    for (const char *at = pattern; *at; at++) {
+        gsize size = strspn(at, PLAIN_CHARACTERS);
+        bool last_is_optional = size > 0 && (at[size] == '*' || at[size] == '?');
+
+        if (size - last_is_optional >= longest_size) {
+            longest = at;
+            longest_size = size - last_is_optional;
+        }
+        at += size > 0 ? size - 1 : 0;
+    }
+    return longest ? g_strndup(longest, longest_size) : NULL;
+}
+
 static bool
 match_literal(const VpRegex *regex, const char *subject)
 {
@@ -66,8 +94,7 @@ match_literal(const VpRegex *regex, const char *subject)
 bool
 vp_regex_rules_out(const VpRegex *regex, const char *written)
 {
-    return regex->literal && strlen(regex->literal) > AMBIGUOUS_MAX && !strchr(written, '\\')
-           && !strstr(written, regex->literal);
+    return regex->needed && !strstr(written, regex->needed) && !strchr(written, '\\');
 }
 
 /* GLib's message quotes the whole pattern and counts from its beginning; ours does not. */
@@ -81,10 +108,23 @@ set_compile_error(const char *pattern, GError **error)
                 "a regular expression may not begin with settings of PCRE's, (*...)");
 }
 
+static GRegex *
+compile(const char *pattern)
+{
+    g_autofree char *limited = g_strconcat(HEAD, pattern, NULL);
+
+    return g_regex_new(limited, 0, 0, NULL);
+}
+
+static GRegex *
+get_compiled(const VpRegex *regex)
+{
+    return regex->compiled ? g_regex_ref(regex->compiled) : compile(regex->pattern);
+}
+
 VpRegex *
 vp_regex_new(const char *pattern, GError **error)
 {
-    g_autofree char *limited = NULL;
     g_autoptr(VpRegex) regex = g_new0(VpRegex, 1);
 
     if (strlen(pattern) > VP_REGEX_MAX) {
@@ -97,14 +137,13 @@ vp_regex_new(const char *pattern, GError **error)
         g_set_error(error, VP_ERROR, VP_ERROR_XML, "a regular expression is not in UTF-8");
         return NULL;
     }
-    limited = g_strconcat(HEAD, pattern, NULL);
-    regex->compiled = g_regex_new(limited, 0, 0, NULL);
-    if (!regex->compiled) {
+    regex->pattern = g_strdup(pattern);
+    find_literal(regex);
+    regex->needed = find_needed(pattern);
+    if (!regex->literal && !(regex->compiled = compile(pattern))) {
         set_compile_error(pattern, error);
         return NULL;
     }
-    regex->pattern = g_strdup(pattern);
-    find_literal(regex);
     return g_steal_pointer(&regex);
 }
 
@@ -117,6 +156,7 @@ vp_regex_free(VpRegex *regex)
         g_regex_unref(regex->compiled);
     g_free(regex->pattern);
     g_free(regex->literal);
+    g_free(regex->needed);
     g_free(regex);
 }
 
@@ -150,19 +190,31 @@ set_steps_error(const VpRegex *regex, const char *subject, GError **error)
                 subject, strlen(subject) > 60 ? "..." : "");
 }
 
+/* What is a line's end to PCRE lets $ match before it, and may be a control character or not even
+ * ASCII. */
+static bool
+has_no_line_end(const char *subject)
+{
+    while (*subject >= ' ' && *subject <= '~')
+        subject++;
+    return *subject == '\0';
+}
+
 VpMatch
 vp_regex_match(const VpRegex *regex, const char *subject, guint *runs, GError **error)
 {
+    g_autoptr(GRegex) compiled = NULL;
     g_autoptr(GError) reason = NULL;
     bool matches = false;
 
     if (!begin_run(subject, runs, error))
         return VP_MATCH_FAILED;
+    if (regex->literal && has_no_line_end(subject))
+        return match_literal(regex, subject) ? VP_MATCH_YES : VP_MATCH_NO;
     if (!g_utf8_validate(subject, -1, NULL))
         return VP_MATCH_NO;
-    if (regex->literal && !strchr(subject, '\n'))
-        return match_literal(regex, subject) ? VP_MATCH_YES : VP_MATCH_NO;
-    matches = g_regex_match_full(regex->compiled, subject, -1, 0, 0, NULL, &reason);
+    compiled = get_compiled(regex);
+    matches = g_regex_match_full(compiled, subject, -1, 0, 0, NULL, &reason);
     if (reason) {
         set_steps_error(regex, subject, error);
         return VP_MATCH_FAILED;
@@ -216,12 +268,14 @@ vp_regex_replace(const VpRegex *regex, const char *subject, const char *replacem
 {
     Replacing replacing = { .subject = subject, .replacement = replacement, .runs = runs,
                             .error = error };
+    g_autoptr(GRegex) compiled = NULL;
     g_autoptr(GError) reason = NULL;
     g_autofree char *result = NULL;
 
     if (!begin_run(subject, runs, error) || !g_utf8_validate(subject, -1, NULL))
         return NULL;
-    result = g_regex_replace_eval(regex->compiled, subject, -1, 0, 0, replace_one, &replacing,
+    compiled = get_compiled(regex);
+    result = g_regex_replace_eval(compiled, subject, -1, 0, 0, replace_one, &replacing,
                                   &reason);
     if (reason && !replacing.failed)
         set_steps_error(regex, subject, error);

@@ -46,11 +46,15 @@ test_match(void)
 static void
 test_literals(void)
 {
-    static const char *const names[] = { "net0", "", "a-b_c:d/e", "net0\n", "xnet0", "net0x" };
+    static const char *const names[] = {
+        "net0", "", "a-b_c:d/e", "net0\n", "xnet0", "net0x", "net0\r", "net0\xc2\x85",
+        "net0\xe2\x80\xa8", "\x7f" "net0",
+    };
 
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
         for (gsize k = 0; k < 4 * G_N_ELEMENTS(names); k++) {
-            g_autofree char *name = g_strdelimit(g_strdup(names[k / 4]), "\n", 'n');
+            gsize size = strcspn(names[k / 4], "\n\r\xc2\xe2");
+            g_autofree char *name = g_strndup(names[k / 4], size);
             g_autofree char *pattern =
                 g_strconcat(k & 1 ? "^" : "", name, k & 2 ? "$" : "", NULL);
             g_autofree char *slow = g_strconcat("(?:)", pattern, NULL);
@@ -77,6 +81,38 @@ test_rules_out(void)
     check_rules_out("^on$", "{\"id\":true}", false);
     check_rules_out("net.", "", false);
     check_rules_out("", "", false);
+    check_rules_out("libvirt-.-storage", "{\"node-name\":\"libvirt-pflash0-format\"}", true);
+    check_rules_out("^virtio-net-pci,.*id=net1", "{\"driver\":\"virtio-net-pci\"}", false);
+}
+
+/* What is ruled out is not matched, whatever the pattern is made of. */
+static void
+test_rules_out_nothing_that_matches(void)
+{
+    static const char *const patterns[] = {
+        "abcd*", "abcd?", "abcd+e", "abcde{0}", "abcd|efgh", "(abcd)?", "[abcd]", "[^abcd]efgh",
+        "abc\\x64", "ab.*cdef", "^abcd.efgh$", "\\Qabcd\\E", "(?i)ABCD", "(?!abcd)", "abcde*?f",
+        "abcd.?", "abcd**?", "a*bcde", "efgh,abcd", "abcd$", "^^abcd",
+    };
+    static const char *const subjects[] = {
+        "abc", "abcd", "abcde", "abcdf", "efgh", "abcd\n", "abcd,efgh", "xabcdef", "", "abxcdef",
+        "bcde", "efgh,abcd", "ABCD", "abcdde",
+    };
+    guint ruled_out = 0;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(patterns); i++) {
+        g_autoptr(VpRegex) regex = vp_regex_new(patterns[i], NULL);
+
+        for (gsize k = 0; regex && k < G_N_ELEMENTS(subjects); k++) {
+            guint runs = 0;
+
+            if (!vp_regex_rules_out(regex, subjects[k]))
+                continue;
+            ruled_out++;
+            g_assert_cmpint(vp_regex_match(regex, subjects[k], &runs, NULL), ==, VP_MATCH_NO);
+        }
+    }
+    g_assert_cmpuint(ruled_out, >, 50);
 }
 
 static void
@@ -246,6 +282,7 @@ main(int argc, char **argv)
     g_test_add_func("/regex/match", test_match);
     g_test_add_func("/regex/literals", test_literals);
     g_test_add_func("/regex/rules out", test_rules_out);
+    g_test_add_func("/regex/rules out nothing that matches", test_rules_out_nothing_that_matches);
     g_test_add_func("/regex/no regex", test_no_regex);
     g_test_add_func("/regex/length of the expression", test_length);
     g_test_add_func("/regex/length of the subject", test_subject);
