@@ -176,6 +176,18 @@ class RealLab:
         self.libvirtd.stop()
 
 
+class Forwarder:
+    """A process that copies bytes between clients and libvirtd, and does nothing else."""
+
+    def __init__(self, root, program, upstream):
+        self.sock = os.path.join(root, "forwarder")
+        self.process = Lines([program, upstream, self.sock], os.path.join(root, "forwarder.log"))
+        self.process.wait_lines("listening")
+
+    def stop(self):
+        self.process.stop()
+
+
 class ScriptedLab:
     """A scripted libvirtd with so many domains and their monitors; virtpassd comes and goes."""
 

@@ -24,6 +24,7 @@ COMMAND = [str(HERE / "run"), "--quick", "--build", BUILD,
 RUN_SECONDS = 150
 
 RAW, VIRTPASSD, LIBVIRTD = "raw QMP", "virtpassd", "libvirtd"
+FORWARDER = "forwarder"
 THREE = {RAW, VIRTPASSD, LIBVIRTD}
 
 # Each figure: which ways it shows, and how many targets.
@@ -32,7 +33,8 @@ FIGURES = {
     "query-qmp-schema, one client: p50": (THREE, 1),
     "16 clients, one domain (raw: one, 8 in flight)": (THREE, 1),
     "16 clients, 2 domains (raw: one for each)": (THREE, 0),
-    "virDomainGetInfo, forwarded: p50": ({VIRTPASSD, LIBVIRTD}, 1),
+    "virDomainGetInfo, forwarded: p50": ({VIRTPASSD, LIBVIRTD, FORWARDER}, 1),
+    "virDomainGetInfo, by a forwarder that only copies: p50": ({FORWARDER}, 0),
     "query-netdev, beside what it asks QEMU: p50": ({RAW, VIRTPASSD}, 0),
     "query-qtree, beside what it asks QEMU: p50": ({RAW, VIRTPASSD}, 0),
     "CPU for one query-status: QEMU's monitor thread": (THREE, 0),
