@@ -131,7 +131,7 @@ append_list(const Search *search, GString *out, const char *text)
     }
 }
 
-/* The string @value, which holds names in @form, is to be replaced; numbers alone keep its bytes. */
+/* The string @value, which holds names in @form, is to be replaced, but not if all are numbers. */
 static void
 replace(const Search *search, VpJsonSlice value, Form form)
 {
