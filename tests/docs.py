@@ -110,7 +110,7 @@ def shipped_keys():
 def parsed_keys():
     """The table of the parser itself."""
     table = re.search(r"keys\[\] = \{(.*?)\n\};", text("src/qemu_passthrough/config.c"), re.S)
-    return set(re.findall(r'\{ "(\w+)", "(\w+)", \w+ \}', table[1]))
+    return set(re.findall(r'\{ "(\w+)", "(\w+)", ', table[1]))
 
 
 def check_config(keys):

@@ -51,6 +51,10 @@
 /* Client connections at a time; the number libvirtd.conf ships (max_clients). */
 #define VP_CLIENTS_MAX_DEFAULT 5000u
 
+/* What that may be set to. No process has so many descriptors (the kernel's fs.nr_open is 1048576,
+ * and a client needs two), so more is a slip. */
+#define VP_CLIENTS_MAX 1000000u
+
 /* Monitor commands of one client that we answer and that have no reply yet.
  * libvirtd reads 5 calls ahead (max_client_requests); more allows a client to
  * keep QEMU's queue of 8 full and to have the next ones ready. Reading from the

@@ -3,9 +3,9 @@
 /*
  * Configuration: a table of keys and a table of options.
  *
- * Each key is a row with its parser; what has no row is an error, for a key that is
- * misspelt must not be ignored. The command line is kept as text and parsed again by
- * the same parsers at every reload, so that it stays above the file.
+ * Each key is a row: what its value may be, and the field of VpConfig that it sets. What has no row
+ * is an error, for a key that is misspelt must not be ignored. The command line is kept as text and
+ * parsed again in the same way at every reload, so that it stays above the file.
  */
 
 #include "qemu_passthrough/config.h"
@@ -16,8 +16,8 @@
 #include "plan/shim.h"
 #include "probe/probe.h"
 
-#include <errno.h>
 #include <grp.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,70 +29,64 @@
 
 const char *const vp_attach_when_names[] = { "first-command", "at-once", "never", NULL };
 
-typedef bool (*VpParseFunc)(VpConfig *config, const char *value, GError **error);
+/* A key of the file, or an option of the command line that means the same. */
+typedef struct Key Key;
+struct Key {
+    const char *group;        /* NULL: no key of the file */
+    const char *name;
+    bool (*parse)(const Key *key, gpointer field, const char *value, GError **error);
+    gsize field;              /* offset in VpConfig */
+    const char *const *names; /* parse_choice: what may be chosen */
+    guint max;                /* parse_number */
+};
+
+/* --- kinds of values ---------------------------------------------------------- */
 
 static bool
-set_path(char **field, const char *value, GError **error)
+parse_path(const Key *key G_GNUC_UNUSED, gpointer field, const char *value, GError **error)
 {
+    char **path = field;
+
     if (*value == '\0') {
         g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "a path is needed");
         return false;
     }
-    g_free(*field);
-    *field = g_canonicalize_filename(value, NULL);
+    g_free(*path);
+    *path = g_canonicalize_filename(value, NULL);
     return true;
 }
 
 static bool
-parse_listen_dir(VpConfig *config, const char *value, GError **error)
+parse_text(const Key *key G_GNUC_UNUSED, gpointer field, const char *value,
+           GError **error G_GNUC_UNUSED)
 {
-    return set_path(&config->listen_dir, value, error);
-}
+    char **text = field;
 
-static bool
-parse_upstream(VpConfig *config, const char *value, GError **error)
-{
-    return set_path(&config->upstream, value, error);
-}
-
-static bool
-parse_session_dir(VpConfig *config, const char *value, GError **error)
-{
-    return set_path(&config->session_dir, value, error);
-}
-
-static bool
-parse_shim(VpConfig *config, const char *value, GError **error)
-{
-    return set_path(&config->shim, value, error);
-}
-
-static bool
-parse_shim_dir(VpConfig *config, const char *value, GError **error)
-{
-    return set_path(&config->shim_dir, value, error);
-}
-
-static bool
-parse_embed(VpConfig *config, const char *value, GError **error)
-{
-    return set_path(&config->embed_dir, value, error);
-}
-
-static bool
-parse_group(VpConfig *config, const char *value, GError **error)
-{
-    if (!getgrnam(value)) {
-        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "there is no group of this name");
-        return false;
-    }
-    g_free(config->group);
-    config->group = g_strdup(value);
+    g_free(*text);
+    *text = g_strdup(value);
     return true;
 }
 
 static bool
-parse_perms(int *field, const char *value, GError **error)
+parse_address(const Key *key, gpointer field, const char *value, GError **error)
+{
+    if (*value)
+        return parse_text(key, field, value, error);
+    g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "an address or a host's name is needed");
+    return false;
+}
+
+static bool
+parse_group(const Key *key, gpointer field, const char *value, GError **error)
+{
+    if (getgrnam(value))
+        return parse_text(key, field, value, error);
+    g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "there is no group of this name");
+    return false;
+}
+
+static bool
+parse_perms(const Key *key G_GNUC_UNUSED, gpointer field, const char *value, GError **error)
 {
     char *end = NULL;
     guint64 mode = g_ascii_strtoull(value, &end, 8);
@@ -101,100 +95,59 @@ parse_perms(int *field, const char *value, GError **error)
         g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "an octal mode such as 0770 is needed");
         return false;
     }
-    *field = mode;
+    *(int *)field = mode;
     return true;
 }
 
 static bool
-parse_rw_perms(VpConfig *config, const char *value, GError **error)
-{
-    return parse_perms(&config->rw_perms, value, error);
-}
-
-static bool
-parse_ro_perms(VpConfig *config, const char *value, GError **error)
-{
-    return parse_perms(&config->ro_perms, value, error);
-}
-
-static bool
-parse_yes_no(bool *field, const char *value, GError **error)
+parse_yes_no(const Key *key G_GNUC_UNUSED, gpointer field, const char *value, GError **error)
 {
     if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) {
         g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "'yes' or 'no' is needed");
         return false;
     }
-    *field = *value == 'y';
+    *(bool *)field = *value == 'y';
     return true;
 }
 
 static bool
-parse_qmp_sockets(VpConfig *config, const char *value, GError **error)
-{
-    return parse_yes_no(&config->qmp_sockets, value, error);
-}
-
-static bool
-parse_listen_tls(VpConfig *config, const char *value, GError **error)
-{
-    return parse_yes_no(&config->tls.listen, value, error);
-}
-
-static bool
-parse_listen_addr(VpConfig *config, const char *value, GError **error)
-{
-    if (*value == '\0') {
-        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "an address or a host's name is needed");
-        return false;
-    }
-    g_free(config->tls.address);
-    config->tls.address = g_strdup(value);
-    return true;
-}
-
-static bool
-parse_tls_port(VpConfig *config, const char *value, GError **error)
+parse_number(const Key *key, gpointer field, const char *value, GError **error)
 {
     guint64 n = 0;
 
-    if (!g_ascii_string_to_unsigned(value, 10, 1, G_MAXUINT16, &n, NULL)) {
-        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "a number from 1 to 65535 is needed");
+    if (!g_ascii_string_to_unsigned(value, 10, 1, key->max, &n, NULL)) {
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "a number from 1 to %u is needed", key->max);
         return false;
     }
-    config->tls.port = n;
+    *(guint *)field = n;
     return true;
 }
 
+/* The field is an enum, whose values are indices of the names. */
 static bool
-parse_ca_file(VpConfig *config, const char *value, GError **error)
+parse_choice(const Key *key, gpointer field, const char *value, GError **error)
 {
-    return set_path(&config->tls.ca_file, value, error);
-}
+    g_autofree char *list = NULL;
 
-static bool
-parse_crl_file(VpConfig *config, const char *value, GError **error)
-{
-    return set_path(&config->tls.crl_file, value, error);
-}
-
-static bool
-parse_cert_file(VpConfig *config, const char *value, GError **error)
-{
-    return set_path(&config->tls.cert_file, value, error);
-}
-
-static bool
-parse_key_file(VpConfig *config, const char *value, GError **error)
-{
-    return set_path(&config->tls.key_file, value, error);
+    for (guint i = 0; key->names[i]; i++) {
+        if (strcmp(key->names[i], value) == 0) {
+            memcpy(field, &i, sizeof(i));
+            return true;
+        }
+    }
+    list = g_strjoinv("', '", (char **)key->names);
+    g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "one of '%s' is needed", list);
+    return false;
 }
 
 /* Separated by semicolons, for names have commas. GnuTLS writes a semicolon of a name with a
  * backslash before it. */
 static bool
-parse_allowed_names(VpConfig *config, const char *value, GError **error G_GNUC_UNUSED)
+parse_names(const Key *key G_GNUC_UNUSED, gpointer field, const char *value,
+            GError **error G_GNUC_UNUSED)
 {
     g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+    char ***list = field;
 
     for (const char *begin = value, *at = value; *begin; at++) {
         g_autofree char *name = NULL;
@@ -208,107 +161,45 @@ parse_allowed_names(VpConfig *config, const char *value, GError **error G_GNUC_U
             begin = *at ? at + 1 : at;
         }
     }
-    g_strfreev(config->tls.allowed_names);
-    config->tls.allowed_names = g_strv_builder_end(names);
+    g_strfreev(*list);
+    *list = g_strv_builder_end(names);
     return true;
 }
 
-static bool
-parse_tls_priority(VpConfig *config, const char *value, GError **error G_GNUC_UNUSED)
-{
-    g_free(config->tls.priority);
-    config->tls.priority = g_strdup(value);
-    return true;
-}
+/* --- keys and options --------------------------------------------------------- */
 
-static bool
-parse_max_clients(VpConfig *config, const char *value, GError **error)
-{
-    guint64 n = 0;
+#define FIELD(NAME) .field = offsetof(VpConfig, NAME)
+#define CHOICE(NAME, NAMES) parse_choice, FIELD(NAME), .names = NAMES
+#define NUMBER(NAME, MAX) parse_number, FIELD(NAME), .max = MAX
 
-    if (!g_ascii_string_to_unsigned(value, 10, 1, 1000000, &n, NULL)) {
-        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "a number from 1 to 1000000 is needed");
-        return false;
-    }
-    config->max_clients = n;
-    return true;
-}
-
-/* The index of @value among @names. */
-static bool
-parse_choice(guint *field, const char *const *names, const char *value, GError **error)
-{
-    g_autofree char *list = NULL;
-
-    for (guint i = 0; names[i]; i++) {
-        if (strcmp(names[i], value) == 0) {
-            *field = i;
-            return true;
-        }
-    }
-    list = g_strjoinv("', '", (char **)names);
-    g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "one of '%s' is needed", list);
-    return false;
-}
-
-static bool
-parse_policy(VpConfig *config, const char *value, GError **error)
-{
-    guint choice = config->policy;
-    bool ok = parse_choice(&choice, vp_xml_policy_names, value, error);
-
-    config->policy = choice;
-    return ok;
-}
-
-static bool
-parse_attach(VpConfig *config, const char *value, GError **error)
-{
-    guint choice = config->attach;
-    bool ok = parse_choice(&choice, vp_attach_when_names, value, error);
-
-    config->attach = choice;
-    return ok;
-}
-
-static bool
-parse_log_level(VpConfig *config, const char *value, GError **error)
-{
-    guint choice = config->log_level;
-    bool ok = parse_choice(&choice, vp_log_level_names, value, error);
-
-    config->log_level = choice;
-    return ok;
-}
+G_STATIC_ASSERT(sizeof(VpSessionPolicy) == sizeof(guint));
+G_STATIC_ASSERT(sizeof(VpAttachWhen) == sizeof(guint));
+G_STATIC_ASSERT(sizeof(VpLogLevel) == sizeof(guint));
 
 /* Every key of the file. virtpassd.conf(5) and the shipped file list the same; a test compares. */
-static const struct {
-    const char *group;
-    const char *key;
-    VpParseFunc parse;
-} keys[] = {
-    { "listen", "directory", parse_listen_dir },
-    { "listen", "unix_sock_group", parse_group },
-    { "listen", "unix_sock_rw_perms", parse_rw_perms },
-    { "listen", "unix_sock_ro_perms", parse_ro_perms },
-    { "listen", "qmp_sockets", parse_qmp_sockets },
-    { "listen", "listen_tls", parse_listen_tls },
-    { "listen", "listen_addr", parse_listen_addr },
-    { "listen", "tls_port", parse_tls_port },
-    { "listen", "ca_file", parse_ca_file },
-    { "listen", "crl_file", parse_crl_file },
-    { "listen", "cert_file", parse_cert_file },
-    { "listen", "key_file", parse_key_file },
-    { "listen", "tls_allowed_dn_list", parse_allowed_names },
-    { "listen", "tls_priority", parse_tls_priority },
-    { "upstream", "socket", parse_upstream },
-    { "sessions", "dedicated_sessions", parse_policy },
-    { "sessions", "running_guests", parse_attach },
-    { "sessions", "directory", parse_session_dir },
-    { "emulator", "shim", parse_shim },
-    { "emulator", "directory", parse_shim_dir },
-    { "limits", "max_clients", parse_max_clients },
-    { "log", "level", parse_log_level },
+static const Key keys[] = {
+    { "listen", "directory", parse_path, FIELD(listen_dir) },
+    { "listen", "unix_sock_group", parse_group, FIELD(group) },
+    { "listen", "unix_sock_rw_perms", parse_perms, FIELD(rw_perms) },
+    { "listen", "unix_sock_ro_perms", parse_perms, FIELD(ro_perms) },
+    { "listen", "qmp_sockets", parse_yes_no, FIELD(qmp_sockets) },
+    { "listen", "listen_tls", parse_yes_no, FIELD(tls.listen) },
+    { "listen", "listen_addr", parse_address, FIELD(tls.address) },
+    { "listen", "tls_port", NUMBER(tls.port, G_MAXUINT16) },
+    { "listen", "ca_file", parse_path, FIELD(tls.ca_file) },
+    { "listen", "crl_file", parse_path, FIELD(tls.crl_file) },
+    { "listen", "cert_file", parse_path, FIELD(tls.cert_file) },
+    { "listen", "key_file", parse_path, FIELD(tls.key_file) },
+    { "listen", "tls_allowed_dn_list", parse_names, FIELD(tls.allowed_names) },
+    { "listen", "tls_priority", parse_text, FIELD(tls.priority) },
+    { "upstream", "socket", parse_path, FIELD(upstream) },
+    { "sessions", "dedicated_sessions", CHOICE(policy, vp_xml_policy_names) },
+    { "sessions", "running_guests", CHOICE(attach, vp_attach_when_names) },
+    { "sessions", "directory", parse_path, FIELD(session_dir) },
+    { "emulator", "shim", parse_path, FIELD(shim) },
+    { "emulator", "directory", parse_path, FIELD(shim_dir) },
+    { "limits", "max_clients", NUMBER(max_clients, VP_CLIENTS_MAX) },
+    { "log", "level", CHOICE(log_level, vp_log_level_names) },
 };
 
 /* The command line as it was given; it is parsed again at every reload. */
@@ -343,6 +234,25 @@ static const GOptionEntry option_entries[] = {
     { "version", 0, 0, G_OPTION_ARG_NONE, &options.version, "Print the version and exit", NULL },
     { NULL },
 };
+
+/* Those of the options that set a field. */
+static const struct {
+    Key key;
+    char *const *value; /* what was given, or NULL */
+} settings[] = {
+    { { NULL, "embed", parse_path, FIELD(embed_dir) }, &options.embed_dir },
+    { { NULL, "upstream", parse_path, FIELD(upstream) }, &options.upstream },
+    { { NULL, "listen-dir", parse_path, FIELD(listen_dir) }, &options.listen_dir },
+    { { NULL, "session-dir", parse_path, FIELD(session_dir) }, &options.session_dir },
+    { { NULL, "shim", parse_path, FIELD(shim) }, &options.shim },
+    { { NULL, "log-level", CHOICE(log_level, vp_log_level_names) }, &options.log_level },
+};
+
+static bool
+parse(const Key *key, VpConfig *config, const char *value, GError **error)
+{
+    return key->parse(key, (char *)config + key->field, value, error);
+}
 
 static void
 clear_tls(VpTlsConfig *tls)
@@ -463,37 +373,37 @@ set_derived(VpConfig *config)
         config->cache_dir = vp_probe_cache_dir();
 }
 
-static VpParseFunc
-find_key(const char *group, const char *key)
+static const Key *
+find_key(const char *group, const char *name)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
-        if (strcmp(keys[i].group, group) == 0 && strcmp(keys[i].key, key) == 0)
-            return keys[i].parse;
+        if (strcmp(keys[i].group, group) == 0 && strcmp(keys[i].name, name) == 0)
+            return &keys[i];
     }
     return NULL;
 }
 
 static bool
-read_key(VpConfig *config, GKeyFile *file, const char *group, const char *key, GError **error)
+read_key(VpConfig *config, GKeyFile *file, const char *group, const char *name, GError **error)
 {
     g_autoptr(GError) why = NULL;
-    g_autofree char *value = g_key_file_get_string(file, group, key, &why);
-    VpParseFunc parse = find_key(group, key);
+    g_autofree char *value = g_key_file_get_string(file, group, name, &why);
+    const Key *key = find_key(group, name);
 
     if (why) { /* also where a value is returned, as for a wrong escape */
-        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "%s: [%s] %s: %s", config->file, group, key,
+        g_set_error(error, VP_ERROR, VP_ERROR_CONFIG, "%s: [%s] %s: %s", config->file, group, name,
                     why->message);
         return false;
     }
-    if (!parse) {
+    if (!key) {
         g_set_error(error, VP_ERROR, VP_ERROR_CONFIG,
                     "%s: [%s] %s: there is no such key; virtpassd.conf(5) lists them",
-                    config->file, group, key);
+                    config->file, group, name);
         return false;
     }
-    if (parse(config, g_strchomp(value), error))
+    if (parse(key, config, g_strchomp(value), error))
         return true;
-    g_prefix_error(error, "%s: [%s] %s = %s: ", config->file, group, key, value);
+    g_prefix_error(error, "%s: [%s] %s = %s: ", config->file, group, name, value);
     return false;
 }
 
@@ -524,16 +434,6 @@ read_file(VpConfig *config, GError **error)
 }
 
 static bool
-apply_option(VpConfig *config, const char *name, const char *value, VpParseFunc parse,
-             GError **error)
-{
-    if (!value || parse(config, value, error))
-        return true;
-    g_prefix_error(error, "--%s %s: ", name, value);
-    return false;
-}
-
-static bool
 apply_options(VpConfig *config, GError **error)
 {
     if (options.keep_guests && !options.embed_dir) {
@@ -546,13 +446,14 @@ apply_options(VpConfig *config, GError **error)
                     options.upstream ? "its libvirtd" : "its socket");
         return false;
     }
-    if (!apply_option(config, "embed", options.embed_dir, parse_embed, error) ||
-        !apply_option(config, "upstream", options.upstream, parse_upstream, error) ||
-        !apply_option(config, "listen-dir", options.listen_dir, parse_listen_dir, error) ||
-        !apply_option(config, "session-dir", options.session_dir, parse_session_dir, error) ||
-        !apply_option(config, "shim", options.shim, parse_shim, error) ||
-        !apply_option(config, "log-level", options.log_level, parse_log_level, error))
+    for (gsize i = 0; i < G_N_ELEMENTS(settings); i++) {
+        const char *value = *settings[i].value;
+
+        if (!value || parse(&settings[i].key, config, value, error))
+            continue;
+        g_prefix_error(error, "--%s %s: ", settings[i].key.name, value);
         return false;
+    }
     if (options.debug)
         config->log_level = VP_LOG_DEBUG;
     return true;

@@ -17,7 +17,7 @@ extern const char *const vp_attach_when_names[];
 typedef struct VpTlsConfig {
     bool listen;           /* also when a service manager passes no socket for it */
     char *address;         /* NULL: all of the host's */
-    guint16 port;
+    guint port;
     char *ca_file;
     char *crl_file;        /* NULL: none */
     char *cert_file;
