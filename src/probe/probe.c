@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "probe/cache.h"
 #include "probe/inquiry.h"
 
@@ -96,13 +97,13 @@ free_entry(Entry *entry)
     g_free(entry);
 }
 
-/* Drops what has not been used for longest, if there is more than may be kept. */
+/* Makes room for one more: drops what has not been used for longest. */
 static void
-limit_entries(VpProbe *probe)
+make_room(VpProbe *probe)
 {
     GList *at = probe->entries.tail;
 
-    while (at && probe->entries.length > VP_PROBE_KEPT_MAX) {
+    while (at && probe->entries.length >= VP_PROBE_KEPT_MAX) {
         Entry *entry = at->data;
 
         at = at->prev;
@@ -132,7 +133,7 @@ use_entry(VpProbe *probe, const char *emulator)
     if (entry) {
         g_queue_unlink(&probe->entries, &entry->link);
     } else {
-        limit_entries(probe);
+        make_room(probe);
         entry = g_new0(Entry, 1);
         entry->probe = probe;
         entry->emulator = g_strdup(emulator);
@@ -204,6 +205,9 @@ on_inquired(GVariant *facts, const char *program, const GError *error, gpointer 
     VpProbe *probe = entry->probe;
 
     entry->facts = facts ? vp_qemu_facts_new(facts) : NULL;
+    if (entry->facts)
+        vp_log_info("%s, QEMU %s, was asked what it can do", entry->emulator,
+                    vp_qemu_facts_version(entry->facts));
     if (entry->facts && probe->cache_dir)
         vp_probe_cache_store(probe->cache_dir, entry->emulator, entry->stamp, program, facts);
     if (!entry->facts)
@@ -325,17 +329,6 @@ void
 vp_probe_cancel(VpProbeWait *wait)
 {
     free_wait(wait);
-}
-
-VpQemuFacts *
-vp_probe_peek(VpProbe *probe, const char *emulator)
-{
-    Entry *entry = use_entry(probe, emulator);
-
-    refresh(entry);
-    if (entry->waits.head)
-        pursue(entry);
-    return entry->facts;
 }
 
 /* --- without a loop --------------------------------------------------------- */

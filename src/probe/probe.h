@@ -37,10 +37,6 @@ VpProbeWait *vp_probe_get(VpProbe *probe, const char *emulator, VpProbeFunc func
 /* Its function is not called any more. */
 void vp_probe_cancel(VpProbeWait *wait);
 
-/* The facts if they are in memory or in a file, at once; NULL when a process would be needed. For
- * who can do something useful without them. */
-VpQemuFacts *vp_probe_peek(VpProbe *probe, const char *emulator);
-
 /* For programs without a loop: waits for the answer. vp_qemu_facts_unref(). */
 VpQemuFacts *vp_probe_get_blocking(const char *emulator, const char *cache_dir, GError **error);
 

@@ -103,7 +103,6 @@ test_shared(void)
 
     scene_start(&scene);
     path = vp_test_fake(&scene.stage, "good");
-    g_assert_null(vp_probe_peek(scene.probe, path));
     ask(&first, &scene, path);
     ask(&second, &scene, path);
     vp_test_until(first.answers && second.answers);
@@ -112,7 +111,6 @@ test_shared(void)
     ask(&third, &scene, path);
     vp_test_until(third.answers);
     g_assert_true(first.facts == third.facts);
-    g_assert_true(vp_probe_peek(scene.probe, path) == first.facts);
     scene_stop(&scene);
 }
 
@@ -237,38 +235,50 @@ test_running_limit(void)
     scene_stop(&scene);
 }
 
-/* The least recently used go when there are too many. */
+/* NULL: there is no such binary. */
+static VpQemuFacts *
+find_facts(Scene *scene, const char *emulator)
+{
+    g_auto(Asker) asker = { 0 };
+
+    ask(&asker, scene, emulator);
+    vp_test_until(asker.answers);
+    return g_steal_pointer(&asker.facts);
+}
+
+static void
+check_same(Scene *scene, const char *emulator, const VpQemuFacts *facts, bool same)
+{
+    g_autoptr(VpQemuFacts) found = find_facts(scene, emulator);
+
+    g_assert_nonnull(found);
+    g_assert_true((found == facts) == same);
+}
+
+/* The least recently used go when there are too many: what has gone has to be asked anew. */
 static void
 test_kept_limit(void)
 {
     Scene scene;
-    g_autofree char *first = NULL, *second = NULL;
-    g_auto(Asker) asker = { 0 };
+    char *paths[VP_PROBE_KEPT_MAX] = { NULL };
+    VpQemuFacts *facts[VP_PROBE_KEPT_MAX] = { NULL };
 
     scene_start(&scene);
-    first = vp_test_fake(&scene.stage, "good");
-    second = vp_test_fake(&scene.stage, "good-0");
-    ask(&asker, &scene, first);
-    vp_test_until(asker.answers == 1);
-    ask(&asker, &scene, second);
-    vp_test_until(asker.answers == 2);
-    for (guint i = 2; i < VP_PROBE_KEPT_MAX; i++) {
+    for (guint i = 0; i < VP_PROBE_KEPT_MAX; i++) {
         g_autofree char *behaviour = g_strdup_printf("good-%u", i);
-        g_autofree char *path = vp_test_fake(&scene.stage, behaviour);
 
-        ask(&asker, &scene, path);
-        vp_test_until(asker.answers == i + 1);
+        paths[i] = vp_test_fake(&scene.stage, behaviour);
+        facts[i] = find_facts(&scene, paths[i]);
     }
-    g_assert_nonnull(vp_probe_peek(scene.probe, second));
-    g_assert_nonnull(vp_probe_peek(scene.probe, first));
-    g_assert_null(vp_probe_peek(scene.probe, "/nonexistent")); /* one more */
-    g_assert_nonnull(vp_probe_peek(scene.probe, first));
-    g_assert_nonnull(vp_probe_peek(scene.probe, second)); /* "good-2" was used before these */
-    g_assert_null(vp_probe_peek(scene.probe, "/nonexistent/too"));
-    {
-        g_autofree char *gone = g_build_filename(scene.stage.directory, "good-2", NULL);
-
-        g_assert_null(vp_probe_peek(scene.probe, gone));
+    check_same(&scene, paths[1], facts[1], true);
+    check_same(&scene, paths[0], facts[0], true);
+    g_assert_null(find_facts(&scene, "/nonexistent")); /* one more */
+    check_same(&scene, paths[0], facts[0], true);
+    check_same(&scene, paths[1], facts[1], true);
+    check_same(&scene, paths[2], facts[2], false); /* it was used before these */
+    for (guint i = 0; i < VP_PROBE_KEPT_MAX; i++) {
+        g_clear_pointer(&facts[i], vp_qemu_facts_unref);
+        g_clear_pointer(&paths[i], g_free);
     }
     scene_stop(&scene);
 }
