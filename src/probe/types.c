@@ -93,8 +93,9 @@ find_named(const NamedType *table, gsize n, const char *name, VpValueType otherw
     return otherwise;
 }
 
-VpValueType
-vp_device_property_json(const VpDeviceProperty *property)
+/* Which JSON -device takes for a property. */
+static VpValueType
+property_type(const VpDeviceProperty *property)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(special_properties); i++) {
         if (strcmp(property->name, special_properties[i].name) == 0 &&
@@ -123,7 +124,7 @@ device_key_type(const VpDeviceType *device, const char *key)
     const VpDeviceProperty *property = vp_device_property(device, key);
 
     if (property)
-        return vp_device_property_json(property);
+        return property_type(property);
     return is_device_key(key) ? VP_TYPE_STRING : VP_TYPE_UNKNOWN;
 }
 

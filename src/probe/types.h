@@ -13,6 +13,3 @@ typedef struct VpFactsTypes {
 } VpFactsTypes;
 
 void vp_facts_types_init(VpFactsTypes *types, const VpQemuFacts *facts, const VpSchema *schema);
-
-/* Which JSON -device takes for a property. */
-VpValueType vp_device_property_json(const VpDeviceProperty *property);
