@@ -42,6 +42,8 @@ test_get(void)
         GET("device", "{\"a\":\"\",\"b\":-1.5e3,\"c\":false}", "c", "off"),
         GET("device", "{\"a\":\"\",\"b\":-1.5e3,\"c\":false}", "a", ""),
         GET("device", "{\"\\u0061b\":\"x\"}", "ab", "x"),
+        GET("device", "{\"\\u0000\":\"x\"}", "", NULL),
+        GET("device", "{\"a\\u0000b\":\"x\"}", "a", NULL),
         GET("device", "{\"a.b\":\"x\",\"a\":{\"c\":\"y\"}}", "a.b", "x"),
         GET("device", "{\"a.b\":\"x\",\"a\":{\"c\":\"y\"}}", "a.c", "y"),
         GET("device", "{\"a\":1,\"a.b\":2}", "a.b", "2"),

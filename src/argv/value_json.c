@@ -85,7 +85,9 @@ match_item(const VpJsonItem *item, guint index, const char *key)
     if (item->key.text && !memchr(item->key.text, '\\', item->key.size))
         return match_name(key, item->key.text, item->key.size);
     name = g_string_new(NULL);
-    return append_own_name(name, item, index) ? match_name(key, name->str, name->len) : NULL;
+    if (!append_own_name(name, item, index) || strlen(name->str) < name->len)
+        return NULL; /* no key that anybody can write has U+0000 in it */
+    return match_name(key, name->str, name->len);
 }
 
 static bool
