@@ -104,6 +104,7 @@ class Connections(Tls):
         self.works(self.tls_client())
 
     def test_certificates_that_are_refused(self):
+        limits.poll_until(self.upstream.open_peers, "virtpassd's own connection")
         before = len(self.upstream.peers)
         self.refused(FOREIGN)
         self.wait_log("O=Virtpass,CN=client", "issuer is unknown")
