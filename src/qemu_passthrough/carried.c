@@ -5,6 +5,9 @@
  * for us? Where it is depends on the call (intercept.c), but all answers are a document. It is
  * asked as the client, who may not see the domain, or may be the first to define it: then there is
  * nothing to carry, and if something is wrong with the call libvirtd tells him.
+ *
+ * The path of a saved guest is the client's, and what it is on need not answer: it is looked at in
+ * a thread of GLib's pool. One that never comes back is left there with the Look that it fills.
  */
 
 #include "qemu_passthrough/carried.h"
@@ -12,11 +15,20 @@
 #include "rpc/walk.h"
 #include "xml/passthrough.h"
 
+#include <gio/gio.h>
 #include <string.h>
+
+/* A look at a file, owned by its task. */
+typedef struct Look {
+    VpCarried *carried; /* who waits for it; NULL: nobody any more */
+    char *file;
+    bool regular;       /* what was found out */
+} Look;
 
 struct VpCarried {
     VpClient *client;
     bool done;
+    Look *look;        /* under way, or NULL */
     guint32 serial;    /* of the question, until it is answered; 0: none was sent */
     GPtrArray *states; /* of VpXmlState */
 };
@@ -118,16 +130,59 @@ file_of(const VpFrame *frame)
     return file;
 }
 
+static void
+free_look(gpointer data)
+{
+    Look *look = data;
+
+    g_free(look->file);
+    g_free(look);
+}
+
+static void
+look_at_file(GTask *task, gpointer source G_GNUC_UNUSED, gpointer data,
+             GCancellable *cancellable G_GNUC_UNUSED)
+{
+    Look *look = data;
+
+    look->regular = g_file_test(look->file, G_FILE_TEST_IS_REGULAR);
+    g_task_return_boolean(task, look->regular);
+}
+
 /* A guest that comes out of a pipe can be read once only. */
+static void
+on_looked(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data G_GNUC_UNUSED)
+{
+    Look *look = g_task_get_task_data(G_TASK(result));
+    VpCarried *carried = look->carried;
+    vp_get_image_xml_args args = { .file = look->file };
+
+    if (!carried)
+        return;
+    carried->look = NULL;
+    if (look->regular) {
+        question(carried, VP_REMOTE_DOMAIN_SAVE_IMAGE_GET_XML_DESC, xdr_vp_get_image_xml_args,
+                 &args);
+    } else {
+        carried->done = true;
+        vp_client_go_on(carried->client);
+    }
+}
+
 static void
 ask_image(VpCarried *carried, const VpFrame *frame, const char *xml G_GNUC_UNUSED)
 {
     g_autofree char *file = file_of(frame);
-    vp_get_image_xml_args args = { .file = file };
+    g_autoptr(GTask) task = NULL;
 
-    if (file && g_file_test(file, G_FILE_TEST_IS_REGULAR))
-        question(carried, VP_REMOTE_DOMAIN_SAVE_IMAGE_GET_XML_DESC, xdr_vp_get_image_xml_args,
-                 &args);
+    if (!file)
+        return;
+    carried->look = g_new0(Look, 1);
+    carried->look->carried = carried;
+    carried->look->file = g_steal_pointer(&file);
+    task = g_task_new(NULL, NULL, on_looked, NULL);
+    g_task_set_task_data(task, carried->look, free_look);
+    g_task_run_in_thread(task, look_at_file);
 }
 
 /* A snapshot that is really taken comes with the domain's definition as it is. */
@@ -149,7 +204,7 @@ ask_snapshot(VpCarried *carried, const VpFrame *frame, const char *xml)
     vp_xdr_clear(xdr_vp_create_snapshot_args, &call);
 }
 
-/* By VpOrigin. Sends the question if there is one. */
+/* By VpOrigin. Sends the question if there is one, at once or after a look. */
 static void (*const ask[])(VpCarried *carried, const VpFrame *frame, const char *xml) = {
     [VP_ORIGIN_DEFINITION] = ask_definition,
     [VP_ORIGIN_GUEST] = ask_guest,
@@ -188,7 +243,7 @@ vp_carried_ask(VpClient *client, const VpFrame *frame, const VpIntercept *row)
     carried->client = client;
     carried->states = g_ptr_array_new();
     ask[row->origin](carried, frame, xml);
-    if (carried->serial == 0)
+    if (carried->serial == 0 && !carried->look)
         g_clear_pointer(&carried, vp_carried_free);
     return carried;
 }
@@ -210,6 +265,8 @@ vp_carried_free(VpCarried *carried)
 {
     if (!carried)
         return;
+    if (carried->look)
+        carried->look->carried = NULL;
     if (!carried->done && carried->serial != 0)
         vp_calls_cancel(carried->client->calls, carried->serial);
     g_ptr_array_unref(carried->states);

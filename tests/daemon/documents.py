@@ -5,7 +5,8 @@ in and restored on their way out, and what stands around them keeps its bytes.""
 import os
 
 from harness import guest, limits, rpc, upstream, xdr
-from harness.scripted import Scripted
+from harness.scripted import Scripted, sanitizer_environment, wait_read
+from harness.silent_mount import silent_mount
 
 SNAPSHOT = "<domainsnapshot><name>s</name>{}</domainsnapshot>"
 CHECKPOINT = "<domaincheckpoint><name>c</name>{}</domaincheckpoint>"
@@ -206,6 +207,72 @@ class Documents(Base):
                               rpc.error_payload(42, 10, "words"))
             self.peer.send(frame)
             self.assertTrue(frame.same_bytes(self.client_end.recv()))
+
+
+class SavedBase(Base):
+    """The file of a saved guest is read first, for what is kept in it"""
+
+    def setUp(self):
+        super().setUp()
+        self.upstream.on(rpc.REMOTE, 235, lambda _peer, _frame: xdr.string(self.author))
+        self.upstream.on(rpc.REMOTE, 233, lambda _peer, _frame: b"")
+
+    def restore(self, path, client=None):
+        client = client or self.client_end
+        return client.post(233, xdr.string(path) + xdr.optional(self.author) + xdr.u32(0))
+
+    def arrived(self):
+        return [frame.proc for _, frame in self.upstream.select(lambda f: f.proc in (233, 235))]
+
+    def path(self, name, make):
+        path = os.path.join(self.dir, name)
+        make(path)
+        return path
+
+
+class SavedGuest(SavedBase):
+    def test_file(self):
+        path = self.path("image", lambda path: open(path, "wb").close())
+        self.restore(path)
+        self.client_end.recv()
+        self.assertEqual(self.arrived(), [235, 233])
+
+    def test_what_can_be_read_once(self):
+        """A pipe is left to libvirtd, and so is what is not there"""
+        for path in (self.path("pipe", os.mkfifo), os.path.join(self.dir, "none")):
+            self.restore(path)
+            self.client_end.recv()
+        self.assertEqual(self.arrived(), [233, 233])
+
+    def test_file_system_that_does_not_answer(self):
+        """Only who named the file waits; when it is known that there is none, the call goes on"""
+        directory = self.path("far", os.mkdir)
+        leaving, waiting = self.client(), self.client()
+        with silent_mount(self, directory):
+            for client in (leaving, waiting):
+                self.restore(os.path.join(directory, "image"), client)
+                wait_read(client.sock)
+                self.works(self.client_end)
+            leaving.close()
+            self.works(self.client())
+            self.assertEqual(self.arrived(), [])
+        waiting.recv()
+        self.assertEqual(self.arrived(), [233])
+        self.works(waiting)
+
+
+class EndBeforeTheAnswer(SavedBase):
+    # The search for leaks stops all threads first, and one that waits for a file cannot be stopped.
+    environment = sanitizer_environment("detect_leaks=0")
+
+    def test_end(self):
+        """virtpassd ends although a thread of it waits for a file"""
+        directory = self.path("far", os.mkdir)
+        with silent_mount(self, directory):
+            self.restore(os.path.join(directory, "image"))
+            wait_read(self.client_end.sock)
+            self.works(self.client())
+            self.assertEqual(self.virtpassd.end(), 0)
 
 
 class Long(Base):

@@ -25,10 +25,15 @@ def unread(sock):
     return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
 
 
+def sanitizer_environment(option):
+    """For a virtpassd that AddressSanitizer is to treat in another way, where there is one."""
+    options = os.environ.get("ASAN_OPTIONS")
+    return {"ASAN_OPTIONS": f"{options}:{option}"} if options else {}
+
+
 def measured_environment():
     """For a virtpassd whose memory is measured: a sanitizer keeps what was freed, but not much."""
-    options = os.environ.get("ASAN_OPTIONS")
-    return {"ASAN_OPTIONS": options + ":quarantine_size_mb=4"} if options else {}
+    return sanitizer_environment("quarantine_size_mb=4")
 
 
 def wait_read(sock):
