@@ -26,7 +26,7 @@
 
 struct VpRegex {
     char *pattern;    /* as the author wrote it */
-    GRegex *compiled; /* NULL when there is a literal: that is no mistake, and seldom compiled */
+    GRegex *compiled; /* of a literal not before it is needed, for that is seldom */
     char *literal;    /* what it is without ^ and $ if no character in it is special, else NULL */
     bool starts;   /* literal: with ^ */
     bool ends;     /* literal: with $ */
@@ -108,18 +108,16 @@ set_compile_error(const char *pattern, GError **error)
                 "a regular expression may not begin with settings of PCRE's, (*...)");
 }
 
+/* NULL: it is no regular expression. */
 static GRegex *
-compile(const char *pattern)
+get_compiled(VpRegex *regex)
 {
-    g_autofree char *limited = g_strconcat(HEAD, pattern, NULL);
+    if (!regex->compiled) {
+        g_autofree char *limited = g_strconcat(HEAD, regex->pattern, NULL);
 
-    return g_regex_new(limited, 0, 0, NULL);
-}
-
-static GRegex *
-get_compiled(const VpRegex *regex)
-{
-    return regex->compiled ? g_regex_ref(regex->compiled) : compile(regex->pattern);
+        regex->compiled = g_regex_new(limited, 0, 0, NULL);
+    }
+    return regex->compiled;
 }
 
 VpRegex *
@@ -140,7 +138,7 @@ vp_regex_new(const char *pattern, GError **error)
     regex->pattern = g_strdup(pattern);
     find_literal(regex);
     regex->needed = find_needed(pattern);
-    if (!regex->literal && !(regex->compiled = compile(pattern))) {
+    if (!regex->literal && !get_compiled(regex)) {
         set_compile_error(pattern, error);
         return NULL;
     }
@@ -201,9 +199,8 @@ has_no_line_end(const char *subject)
 }
 
 VpMatch
-vp_regex_match(const VpRegex *regex, const char *subject, guint *runs, GError **error)
+vp_regex_match(VpRegex *regex, const char *subject, guint *runs, GError **error)
 {
-    g_autoptr(GRegex) compiled = NULL;
     g_autoptr(GError) reason = NULL;
     bool matches = false;
 
@@ -213,8 +210,7 @@ vp_regex_match(const VpRegex *regex, const char *subject, guint *runs, GError **
         return match_literal(regex, subject) ? VP_MATCH_YES : VP_MATCH_NO;
     if (!g_utf8_validate(subject, -1, NULL))
         return VP_MATCH_NO;
-    compiled = get_compiled(regex);
-    matches = g_regex_match_full(compiled, subject, -1, 0, 0, NULL, &reason);
+    matches = g_regex_match_full(get_compiled(regex), subject, -1, 0, 0, NULL, &reason);
     if (reason) {
         set_steps_error(regex, subject, error);
         return VP_MATCH_FAILED;
@@ -263,19 +259,17 @@ replace_one(const GMatchInfo *info, GString *result, gpointer data)
 }
 
 char *
-vp_regex_replace(const VpRegex *regex, const char *subject, const char *replacement, guint *runs,
+vp_regex_replace(VpRegex *regex, const char *subject, const char *replacement, guint *runs,
                  GError **error)
 {
     Replacing replacing = { .subject = subject, .replacement = replacement, .runs = runs,
                             .error = error };
-    g_autoptr(GRegex) compiled = NULL;
     g_autoptr(GError) reason = NULL;
     g_autofree char *result = NULL;
 
     if (!begin_run(subject, runs, error) || !g_utf8_validate(subject, -1, NULL))
         return NULL;
-    compiled = get_compiled(regex);
-    result = g_regex_replace_eval(compiled, subject, -1, 0, 0, replace_one, &replacing,
+    result = g_regex_replace_eval(get_compiled(regex), subject, -1, 0, 0, replace_one, &replacing,
                                   &reason);
     if (reason && !replacing.failed)
         set_steps_error(regex, subject, error);

@@ -25,7 +25,7 @@ typedef enum VpMatch {
 } VpMatch;
 
 /* Text that is no UTF-8 matches nothing. */
-VpMatch vp_regex_match(const VpRegex *regex, const char *subject, guint *runs, GError **error);
+VpMatch vp_regex_match(VpRegex *regex, const char *subject, guint *runs, GError **error);
 
 /* Whether nothing that is made of the option's value @written can match, be it the text of one key
  * or the canonical form. Costs next to nothing, and is often false although nothing matches. */
@@ -35,5 +35,5 @@ bool vp_regex_rules_out(const VpRegex *regex, const char *written);
 bool vp_regex_check_replacement(const char *text, GError **error);
 
 /* Every match in @subject replaced; NULL with @error, or without it when nothing matches. */
-char *vp_regex_replace(const VpRegex *regex, const char *subject, const char *replacement,
+char *vp_regex_replace(VpRegex *regex, const char *subject, const char *replacement,
                        guint *runs, GError **error);

@@ -44,7 +44,7 @@ is_of_name(const VpPrepared *prepared, const VpOption *option)
 }
 
 static VpMatch
-match_whole(const VpRegex *regex, const VpOption *option, guint *runs, GError **error)
+match_whole(VpRegex *regex, const VpOption *option, guint *runs, GError **error)
 {
     g_autofree char *canonical = NULL;
     const char *written = option->value ? option->value : "";
@@ -62,7 +62,7 @@ match_whole(const VpRegex *regex, const VpOption *option, guint *runs, GError **
 }
 
 static VpMatch
-match_key(const VpRegex *regex, const VpOption *option, const char *key, guint *runs,
+match_key(VpRegex *regex, const VpOption *option, const char *key, guint *runs,
           GError **error)
 {
     g_autofree char *text = NULL;
@@ -79,7 +79,7 @@ match_all(const VpPrepared *prepared, const VpOption *option, guint *runs, GErro
 
     for (guint i = 0; match == VP_MATCH_YES && i < prepared->alter->actions->len; i++) {
         const VpAction *action = prepared->alter->actions->pdata[i];
-        const VpRegex *regex = prepared->regexes->pdata[i];
+        VpRegex *regex = prepared->regexes->pdata[i];
 
         if (action->kind != VP_ACTION_MATCH)
             continue;
