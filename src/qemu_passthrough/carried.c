@@ -7,7 +7,7 @@
  * nothing to carry, and if something is wrong with the call libvirtd tells him.
  *
  * The path of a saved guest is the client's, and what it is on need not answer: it is looked at in
- * a thread of GLib's pool. One that never comes back is left there with the Look that it fills.
+ * a thread of GLib's pool. One that never comes back is left there with its Look.
  */
 
 #include "qemu_passthrough/carried.h"
@@ -22,7 +22,6 @@
 typedef struct Look {
     VpCarried *carried; /* who waits for it; NULL: nobody any more */
     char *file;
-    bool regular;       /* what was found out */
 } Look;
 
 struct VpCarried {
@@ -143,10 +142,9 @@ static void
 look_at_file(GTask *task, gpointer source G_GNUC_UNUSED, gpointer data,
              GCancellable *cancellable G_GNUC_UNUSED)
 {
-    Look *look = data;
+    const Look *look = data;
 
-    look->regular = g_file_test(look->file, G_FILE_TEST_IS_REGULAR);
-    g_task_return_boolean(task, look->regular);
+    g_task_return_boolean(task, g_file_test(look->file, G_FILE_TEST_IS_REGULAR));
 }
 
 /* A guest that comes out of a pipe can be read once only. */
@@ -160,7 +158,7 @@ on_looked(GObject *source G_GNUC_UNUSED, GAsyncResult *result, gpointer data G_G
     if (!carried)
         return;
     carried->look = NULL;
-    if (look->regular) {
+    if (g_task_propagate_boolean(G_TASK(result), NULL)) {
         question(carried, VP_REMOTE_DOMAIN_SAVE_IMAGE_GET_XML_DESC, xdr_vp_get_image_xml_args,
                  &args);
     } else {
