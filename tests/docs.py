@@ -110,7 +110,8 @@ def shipped_keys():
 def parsed_keys():
     """The table of the parser itself."""
     table = re.search(r"keys\[\] = \{(.*?)\n\};", text("src/qemu_passthrough/config.c"), re.S)
-    return set(re.findall(r'\{ "(\w+)", "(\w+)", ', table[1]))
+    kind = r"(?:parse_\w+, FIELD|CHOICE|NUMBER)\(.*\)"
+    return set(re.findall(r'\{ "(\w+)", "(\w+)", ' + kind + r' \}', table[1]))
 
 
 def check_config(keys):

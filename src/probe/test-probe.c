@@ -260,26 +260,23 @@ static void
 test_kept_limit(void)
 {
     Scene scene;
-    char *paths[VP_PROBE_KEPT_MAX] = { NULL };
-    VpQemuFacts *facts[VP_PROBE_KEPT_MAX] = { NULL };
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) facts =
+        g_ptr_array_new_with_free_func((GDestroyNotify)vp_qemu_facts_unref);
 
     scene_start(&scene);
     for (guint i = 0; i < VP_PROBE_KEPT_MAX; i++) {
         g_autofree char *behaviour = g_strdup_printf("good-%u", i);
 
-        paths[i] = vp_test_fake(&scene.stage, behaviour);
-        facts[i] = find_facts(&scene, paths[i]);
+        g_ptr_array_add(paths, vp_test_fake(&scene.stage, behaviour));
+        g_ptr_array_add(facts, find_facts(&scene, paths->pdata[i]));
     }
-    check_same(&scene, paths[1], facts[1], true);
-    check_same(&scene, paths[0], facts[0], true);
+    check_same(&scene, paths->pdata[1], facts->pdata[1], true);
+    check_same(&scene, paths->pdata[0], facts->pdata[0], true);
     g_assert_null(find_facts(&scene, "/nonexistent")); /* one more */
-    check_same(&scene, paths[0], facts[0], true);
-    check_same(&scene, paths[1], facts[1], true);
-    check_same(&scene, paths[2], facts[2], false); /* it was used before these */
-    for (guint i = 0; i < VP_PROBE_KEPT_MAX; i++) {
-        g_clear_pointer(&facts[i], vp_qemu_facts_unref);
-        g_clear_pointer(&paths[i], g_free);
-    }
+    check_same(&scene, paths->pdata[0], facts->pdata[0], true);
+    check_same(&scene, paths->pdata[1], facts->pdata[1], true);
+    check_same(&scene, paths->pdata[2], facts->pdata[2], false); /* it was used before these */
     scene_stop(&scene);
 }
 
