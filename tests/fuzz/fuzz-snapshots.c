@@ -2,8 +2,9 @@
 
 /*
  * What QEMU tells of its disks (the first line), what has been kept about their snapshots (the
- * second) and what libvirt says of them (the third: [name, parent, created, kept]). Whatever it is: the lists are valid JSON, a snapshot that can be loaded is on every disk
- * that counts, and what is kept in the end is understood again.
+ * second) and what libvirt says of them (the third: [name, parent, created, kept]). Whatever it is:
+ * the lists are valid JSON, a snapshot that can be loaded is on every disk that counts, and what is
+ * kept in the end is understood again.
  */
 
 #include "added/lineage.h"

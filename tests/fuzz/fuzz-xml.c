@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Any bytes as a document through translate, restore, read_session and read_snapshot. Beyond not crashing, the
- * laws of the layer hold for whatever is accepted: nothing gets lost on the way there and back,
- * and a second time changes nothing.
+ * Any bytes as a document through translate, restore, read_session and read_snapshot. Beyond not
+ * crashing, the laws of the layer hold for whatever is accepted: nothing gets lost on the way there
+ * and back, and a second time changes nothing.
  */
 
 #include "xml/test-laws.h"
