@@ -2,13 +2,15 @@
 
 /*
  * Any bytes through all of src/json. Beyond not crashing, the parts must agree with one another:
- * what the strict check passes, the fast scanner must be able to walk through; compacting and
- * cutting must leave valid JSON; the two ways to make bit masks must give the same; a tree that is
- * written must be the same tree when it is read again.
+ * what the strict check passes, the fast scanner must be able to walk through; what the short cut
+ * of the check is certain of, the parser must say as well; compacting and cutting must leave valid
+ * JSON; the two ways to make bit masks must give the same; a tree that is written must be the same
+ * tree when it is read again.
  */
 
 #include "json/check.h"
 #include "json/members.h"
+#include "json/plain.h"
 #include "json/text.h"
 #include "json/tree.h"
 #include "json/write.h"
@@ -23,6 +25,25 @@ passes(const char *text, gsize size, VpJsonFacts *ret_facts)
     g_autofree char *message = NULL;
 
     return vp_json_check(text, size, ret_facts, &message);
+}
+
+/* White space behind a text makes it too long for the short cut. */
+static void
+check_plain(const char *text, gsize size)
+{
+    g_autoptr(GString) longer = g_string_new_len(text, size);
+    VpJsonFacts plain = { 0 }, parsed = { 0 };
+
+    if (!vp_json_check_plain(text, size, &plain))
+        return;
+    while (longer->len <= VP_JSON_PLAIN_SIZE_MAX)
+        g_string_append_c(longer, ' ');
+    g_assert_true(passes(longer->str, longer->len, &parsed));
+    g_assert_cmpint(plain.type, ==, parsed.type);
+    g_assert_cmpuint(plain.depth, ==, parsed.depth);
+    g_assert_true(plain.doubtful == parsed.doubtful);
+    g_assert_cmpint(plain.value.text - text, ==, parsed.value.text - longer->str);
+    g_assert_cmpuint(plain.value.size, ==, parsed.value.size);
 }
 
 static void
@@ -158,6 +179,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     if (size == 0)
         return 0; /* @data may be NULL then */
     vp_json_append_compact(compact, text, size);
+    check_plain(text, size);
     valid = passes(text, size, &facts);
     if (valid)
         check_compact(&facts);
