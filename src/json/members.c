@@ -99,18 +99,30 @@ vp_json_items_next(VpJsonItems *items, VpJsonItem *ret_item)
     return VP_JSON_ITEM;
 }
 
+/* The same for what begins with an escape. */
+static bool
+escaped_is(VpJsonSlice raw, const char *text)
+{
+    g_autoptr(GString) decoded = g_string_sized_new(raw.size);
+
+    return vp_json_append_decoded(decoded, raw.text, raw.size) && decoded->len == strlen(text) &&
+           memcmp(decoded->str, text, decoded->len) == 0;
+}
+
 bool
 vp_json_raw_is(VpJsonSlice raw, const char *text)
 {
-    g_autoptr(GString) decoded = NULL;
+    const char *at = raw.text, *end = raw.text + raw.size;
 
-    if (!raw.text)
+    if (!at)
         return false;
-    if (!memchr(raw.text, '\\', raw.size))
-        return strlen(text) == raw.size && memcmp(raw.text, text, raw.size) == 0;
-    decoded = g_string_new(NULL);
-    return vp_json_append_decoded(decoded, raw.text, raw.size) && strlen(text) == decoded->len &&
-           memcmp(decoded->str, text, decoded->len) == 0;
+    while (at < end && *at == *text && *at != '\\' && *at != '\0') {
+        at++;
+        text++;
+    }
+    if (at < end && *at == '\\')
+        return escaped_is((VpJsonSlice){ at, end - at }, text);
+    return at == end && *text == '\0';
 }
 
 bool
