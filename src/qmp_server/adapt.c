@@ -86,11 +86,9 @@ is_command(const Outline *outline, const char *name)
 
 /* Puts the prefix in front of @text. */
 static void
-add_prefix(const VpQmpStanding *standing, GArray *edits, const char *text)
+add_prefix(const VpQmpStanding *standing, GArray **edits, const char *text)
 {
-    VpQmpEdit edit = { .where = { text, 0 }, .text = g_strdup(standing->prefix) };
-
-    g_array_append_val(edits, edit);
+    vp_qmp_edits_add(edits, (VpJsonSlice){ text, 0 }, g_strdup(standing->prefix));
 }
 
 static bool
@@ -109,7 +107,7 @@ asks_for_oob(VpJsonSlice arguments)
 }
 
 static void
-adapt_negotiation(const VpQmpStanding *standing, const Outline *outline, GArray *edits,
+adapt_negotiation(const VpQmpStanding *standing, const Outline *outline, GArray **edits,
                   VpQmpAdapted *adapted)
 {
     VpJsonSlice name = outline->execute.value;
@@ -125,25 +123,24 @@ adapt_negotiation(const VpQmpStanding *standing, const Outline *outline, GArray 
 }
 
 static void
-adapt_names(const VpQmpStanding *standing, const Outline *outline, GArray *edits,
+adapt_names(const VpQmpStanding *standing, const Outline *outline, GArray **edits,
             VpQmpAdapted *adapted)
 {
     VpJsonSlice command = outline->execute.value.text ? outline->execute.value
                                                       : outline->exec_oob.value;
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 
-    vp_qmp_names_find(command, outline->arguments.value, standing->prefix, edits, names);
-    if (names->len == 0)
+    vp_qmp_names_find(command, outline->arguments.value, standing->prefix, edits,
+                      &adapted->names);
+    if (!adapted->names)
         return;
     adapted->treatment = VP_QMP_WITHOUT_PREFIX;
     adapted->gives_name = is_command(outline, "getfd");
-    adapted->names = g_steal_pointer(&names);
 }
 
 void
 vp_qmp_adapt_command(const VpQmpStanding *standing, VpJsonSlice text, VpQmpAdapted *ret_adapted)
 {
-    g_autoptr(GArray) edits = vp_qmp_edits_new();
+    g_autoptr(GArray) edits = NULL;
     VpQmpAdapted adapted = { 0 };
     Outline outline;
 
@@ -154,14 +151,14 @@ vp_qmp_adapt_command(const VpQmpStanding *standing, VpJsonSlice text, VpQmpAdapt
     adapted.out_of_band = standing->oob && outline.exec_oob.value.text &&
                           !outline.execute.value.text;
     if (!standing->negotiated)
-        adapt_negotiation(standing, &outline, edits, &adapted);
+        adapt_negotiation(standing, &outline, &edits, &adapted);
     else
-        adapt_names(standing, &outline, edits, &adapted);
+        adapt_names(standing, &outline, &edits, &adapted);
     if (outline.exec_oob.value.text && !standing->oob) {
         adapted.treatment = MAX(adapted.treatment, VP_QMP_WITHOUT_PREFIX);
-        add_prefix(standing, edits, outline.exec_oob.key.text);
+        add_prefix(standing, &edits, outline.exec_oob.key.text);
     }
-    if (edits->len > 0)
+    if (edits)
         adapted.text = vp_qmp_edits_apply(edits, text);
     *ret_adapted = adapted;
 }
@@ -194,13 +191,12 @@ vp_qmp_is_negotiated(VpJsonSlice answer)
 static GString *
 say_not_negotiated(VpJsonSlice answer)
 {
-    g_autoptr(GArray) edits = vp_qmp_edits_new();
-    VpQmpEdit edit = { .where = vp_json_member(vp_json_member(answer, "error"), "desc") };
+    g_autoptr(GArray) edits = NULL;
+    VpJsonSlice desc = vp_json_member(vp_json_member(answer, "error"), "desc");
 
-    if (edit.where.text) {
-        edit.text = g_strdup("\"" BEFORE_NEGOTIATION "\"");
-        g_array_append_val(edits, edit);
-    }
+    if (!desc.text)
+        return g_string_new_len(answer.text, answer.size);
+    vp_qmp_edits_add(&edits, desc, g_strdup("\"" BEFORE_NEGOTIATION "\""));
     return vp_qmp_edits_apply(edits, answer);
 }
 

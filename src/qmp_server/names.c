@@ -63,8 +63,8 @@ static const struct {
 /* What a search works with. */
 typedef struct Search {
     const char *prefix;
-    GArray *edits;
-    GPtrArray *names;
+    GArray **edits;
+    GPtrArray **names;
 } Search;
 
 static void
@@ -73,13 +73,16 @@ clear_edit(gpointer edit)
     g_free(((VpQmpEdit *)edit)->text);
 }
 
-GArray *
-vp_qmp_edits_new(void)
+void
+vp_qmp_edits_add(GArray **edits, VpJsonSlice where, char *text)
 {
-    GArray *edits = g_array_new(FALSE, FALSE, sizeof(VpQmpEdit));
+    VpQmpEdit edit = { where, text };
 
-    g_array_set_clear_func(edits, clear_edit);
-    return edits;
+    if (!*edits) {
+        *edits = g_array_new(FALSE, FALSE, sizeof(VpQmpEdit));
+        g_array_set_clear_func(*edits, clear_edit);
+    }
+    g_array_append_val(*edits, edit);
 }
 
 static int
@@ -108,54 +111,65 @@ vp_qmp_edits_apply(GArray *edits, VpJsonSlice text)
     return out;
 }
 
-/* Appends @name as it is for the client. */
 static void
+add_name(const Search *search, const char *name)
+{
+    if (!*search->names)
+        *search->names = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(*search->names, g_strconcat(search->prefix, name, NULL));
+}
+
+/* Appends @name as it is for the client. Whether it is another now. */
+static bool
 append_private(const Search *search, GString *out, const char *name)
 {
-    if (!g_ascii_isdigit(*name)) {
-        g_ptr_array_add(search->names, g_strconcat(search->prefix, name, NULL));
+    bool private = !g_ascii_isdigit(*name);
+
+    if (private) {
+        add_name(search, name);
         g_string_append(out, search->prefix);
     }
     g_string_append(out, name);
+    return private;
 }
 
-static void
+static bool
 append_list(const Search *search, GString *out, const char *text)
 {
     g_auto(GStrv) names = g_strsplit(text, ":", -1);
+    bool any = false;
 
     for (guint i = 0; names[i]; i++) {
         if (i > 0)
             g_string_append_c(out, ':');
-        append_private(search, out, names[i]);
+        any |= append_private(search, out, names[i]);
     }
+    return any;
 }
 
 /* The string @value, which holds names in @form, is to be replaced, but not if all are numbers. */
 static void
 replace(const Search *search, VpJsonSlice value, Form form)
 {
-    const guint known = search->names->len;
     g_autofree char *text = value.text ? vp_json_decode_string(value.text, value.size) : NULL;
     g_autoptr(GString) with = g_string_new(NULL);
     g_autoptr(GString) quoted = g_string_new(NULL);
-    VpQmpEdit edit = { .where = value };
+    bool changed = false;
 
     if (!text || (form == URI && !g_str_has_prefix(text, URI_SCHEME)))
         return;
     if (form == LIST) {
-        append_list(search, with, text);
+        changed = append_list(search, with, text);
     } else if (form == URI) {
         g_string_append(with, URI_SCHEME);
-        append_private(search, with, text + strlen(URI_SCHEME));
+        changed = append_private(search, with, text + strlen(URI_SCHEME));
     } else {
-        append_private(search, with, text);
+        changed = append_private(search, with, text);
     }
-    if (search->names->len == known)
+    if (!changed)
         return;
     vp_json_append_quoted(quoted, with->str);
-    edit.text = g_string_free(g_steal_pointer(&quoted), FALSE);
-    g_array_append_val(search->edits, edit);
+    vp_qmp_edits_add(search->edits, value, g_string_free(g_steal_pointer(&quoted), FALSE));
 }
 
 /* All socket addresses in @value, an object or an array. */
@@ -179,12 +193,14 @@ search_addresses(const Search *search, VpJsonSlice value, guint depth)
 }
 
 void
-vp_qmp_names_find(VpJsonSlice command, VpJsonSlice arguments, const char *prefix, GArray *edits,
-                  GPtrArray *names)
+vp_qmp_names_find(VpJsonSlice command, VpJsonSlice arguments, const char *prefix, GArray **edits,
+                  GPtrArray **names)
 {
     Search search = { prefix, edits, names };
 
-    for (gsize i = 0; command.text && i < G_N_ELEMENTS(places); i++) {
+    if (!command.text || !arguments.text)
+        return;
+    for (gsize i = 0; i < G_N_ELEMENTS(places); i++) {
         if (!vp_json_string_is(command, places[i].command))
             continue;
         if (places[i].form == ADDRESS)
