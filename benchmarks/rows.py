@@ -168,7 +168,7 @@ def many_on_many(bench):
 
 
 def forwarded(bench):
-    """The other forwarder is the least there is: nothing between a client and libvirtd is faster."""
+    """The other forwarder is the least there is: nothing in front of libvirtd is faster."""
     real = bench.real
     bare = lab.Forwarder(bench.root, os.path.join(bench.programs, "forwarder"), real.libvirtd.sock)
     samples = bench.load({VIRTPASSD: bench.rpc(real.virtpassd), FORWARDER: bench.rpc(bare),
@@ -205,7 +205,7 @@ ADDED = {
     "query-mtree": [human("info mtree -D")],
     "query-qtree": [human("info qtree")],
     "query-snapshots": ['{"execute":"query-block"}'],
-    # virtpassd has these answers already, from another process; here the guest's modules are loaded.
+    # virtpassd has these answers already, from another process; here modules are loaded.
     "query-available-devices": ['{"execute":"qom-list-types","arguments":{"implements":"device",'
                                 '"abstract":false}}', human("info qdm")],
 }

@@ -182,6 +182,10 @@ class Layers(unittest.TestCase):
         there = {name(path) for path in (ROOT / "src").iterdir() if path.is_dir()}
         self.assertLessEqual(there, set(MAY_INCLUDE))
 
+    def test_no_long_lines_elsewhere(self):
+        for directory in ("tests", "benchmarks", "examples"):
+            self.assertEqual(list(long_lines(directory)), [])
+
     def test_exceptions_are_needed(self):
         longer = {place for directory in MAY_INCLUDE for place, _ in overlong(directory)}
         self.assertLessEqual(set(LONGER_WITH_REASON), longer)

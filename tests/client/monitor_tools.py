@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""virtpass events, qmp and monitor: over virtpassd and over plain libvirtd, held against QEMU itself."""
+"""virtpass events, qmp and monitor, over virtpassd and plain libvirtd, held against QEMU itself."""
 
 import fcntl
 import json
@@ -28,8 +28,8 @@ EXCHANGES = [
     b"{'execute':'query-status','id':'it\\'s'}",
     b'{"execute":"no-such-command","id":1}{"execute":"query-status","arguments":{"a":1},"id":2}',
     b'{"execute": nope}' + STATUS, b"[1,2]", b"7 true", b'{"id":3}', b'{"execute":1}', b"]", b"{,}",
-    b'{"a":1,"a":2}', b'"\\x"', b'"\\u12"', b'"\\ud800"', b'["\xef\xbf\xbf"]', b'{"a":01}', b"[1 2]",
-    b'{"execute":"query-status","foo":1}', b'{"exec-oob":"query-yank","id":4}',
+    b'{"a":1,"a":2}', b'"\\x"', b'"\\u12"', b'"\\ud800"', b'["\xef\xbf\xbf"]', b'{"a":01}',
+    b"[1 2]", b'{"execute":"query-status","foo":1}', b'{"exec-oob":"query-yank","id":4}',
     b'{"execute":"qmp_capabilities"}',
     b"[" * 1000 + b"]" * 1000, b"A" + STATUS + b'{"execute":"query-status","id":"last"}',
     b'{"execute":"stop","id":"s"}{"execute":"cont","id":"c"}',

@@ -59,8 +59,8 @@ class QemuQmp(RealGuests):
     @classmethod
     def setUpClass(cls):
         if not shutil.which(SHELL) or not importlib.util.find_spec("qemu"):
-            raise unittest.SkipTest("there is no qmp-shell: python3-qemu-qmp is a package of Debian "
-                                    "from 14 on")
+            raise unittest.SkipTest("there is no qmp-shell: python3-qemu-qmp is a package of "
+                                    "Debian from 14 on")
         super().setUpClass()
 
     def setUp(self):

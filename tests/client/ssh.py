@@ -100,8 +100,8 @@ class Remote(RealGuests):
 
     def test_definitions(self):
         """What is written from afar is translated both ways, and runs with a session"""
-        text = guest.domain("r", after="<qemu:monitorpassthrough/>\n"
-                            "<qemu:device id='rng1'><driver>virtio-rng-pci</driver></qemu:device>\n")
+        text = guest.domain("r", after="<qemu:monitorpassthrough/>\n<qemu:device id='rng1'>"
+                            "<driver>virtio-rng-pci</driver></qemu:device>\n")
         virsh(self.uri, "define", self.file(text))
         self.assertIn("<driver>virtio-rng-pci</driver>", self.same_virsh("dumpxml", "r"))
         self.assertNotIn("monitorpassthrough", self.plain("dumpxml", "r").split("</metadata>")[1])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What virtpassd keeps with a domain stays with it, whoever writes the document by which it goes on.
+"""What virtpassd keeps with a domain stays with it, whoever writes the document that replaces it.
 
 The documents are read through virtpassd, so what it keeps is not in them; the parents of two
 snapshots tell whether it is there afterwards.

@@ -3,11 +3,11 @@
 
 What a person would write for each property ("on", "4", "0x4", "1M", "auto", a name) is made JSON
 as an alteration does it (json_types.c). QEMU then sets all properties of a device at once, in the
-order of its hash table, and stops at the first that it refuses. Behind them stands one that no device
-has, with a name that comes last in that order. So when QEMU complains of that one, all others were
-taken; and as that is before the device is realized, nothing is ever created. What is refused for
-its value ("Device 'x' not found") was taken as what it is: QEMU looks at the type first. It is
-noted, and left out in the next round.
+order of its hash table, and stops at the first that it refuses. Behind them stands one that no
+device has, with a name that comes last in that order. So when QEMU complains of that one, all
+others were taken; and as that is before the device is realized, nothing is ever created. What is
+refused for its value ("Device 'x' not found") was taken as what it is: QEMU looks at the type
+first. It is noted, and left out in the next round.
 
 It has to be a command line, a process for each question: QEMU 7.2's device_add makes texts of all
 values and takes any type.

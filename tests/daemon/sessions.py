@@ -147,8 +147,8 @@ class Attaching(Scripted):
         self.works(client)
 
     def test_while_virtpassd_itself_is_not_connected_yet(self):
-        """Its own connection to libvirtd is slower than a client: the client is answered in the end,
-        and a command of virtpassd's own never reaches QEMU"""
+        """Its own connection to libvirtd is slower than a client: that is answered in the end, and
+        a command of virtpassd's own never reaches QEMU"""
         domain, _ = self.guest("g", event=None)
         self.virtpassd.end()
         limits.poll_until(lambda: not self.upstream.open_peers(), "what it had sent is taken")

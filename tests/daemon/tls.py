@@ -234,7 +234,7 @@ class Rights(Tls):
     """In session mode, where local clients are ourselves: who comes through TLS is not."""
 
     def test_identity(self):
-        """libvirtd is told the certificate's name and nothing else, before anything of the client"""
+        """libvirtd is told the certificate's name alone, before anything of the client"""
         self.upstream.hold(rpc.REMOTE, rpc.SET_IDENTITY)
         client = self.tls_client(None)
         name = xdr.optional("qemu:///session") + xdr.u32(0)
