@@ -35,6 +35,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -63,7 +64,8 @@ struct VpEmbed {
     char *socket;
     int listen_fd;
     pid_t pid;          /* 0: not running */
-    GSource *watch;     /* of pid */
+    int pidfd;          /* of pid; readable when it has ended */
+    VpWatch watch;      /* of pidfd */
     GSource *restart;   /* it has ended and is started again in a while */
     gint64 started;     /* g_get_monotonic_time() */
     guint short_lives;  /* in a row; SHORT_LIVES_MAX: it is given up */
@@ -230,7 +232,7 @@ wait_for_exec(int report_fd, GError **error)
     return false;
 }
 
-static void on_libvirtd_exit(GPid pid, gint status, gpointer data);
+static void on_libvirtd_exit(VpWatch *watch, guint32 ready, gpointer data);
 
 /* Forks; true when libvirtd has been executed. */
 static bool
@@ -263,6 +265,19 @@ start_child(VpEmbed *embed, VpChild *child, GError **error)
     return false;
 }
 
+/* As a descriptor in the loop's set: a child watch of GLib's would be one beside it, and slow down
+ * every turn (base/loop.c). */
+static bool
+watch_process(VpEmbed *embed, GError **error)
+{
+    embed->pidfd = pidfd_open(embed->pid, 0);
+    if (embed->pidfd >= 0)
+        return vp_watch_add(&embed->watch, embed->loop, embed->pidfd, EPOLLIN, on_libvirtd_exit,
+                            embed, error);
+    vp_error_set_errno(error, errno, "cannot watch process %d", (int)embed->pid);
+    return false;
+}
+
 static bool
 spawn(VpEmbed *embed, GError **error)
 {
@@ -282,11 +297,8 @@ spawn(VpEmbed *embed, GError **error)
     if (!ok)
         return false;
     embed->started = g_get_monotonic_time();
-    embed->watch = g_child_watch_source_new(embed->pid);
-    g_source_set_callback(embed->watch, G_SOURCE_FUNC(on_libvirtd_exit), embed, NULL);
-    g_source_attach(embed->watch, vp_loop_context(embed->loop));
     vp_log_info("private libvirtd runs as process %d, its log is %s", (int)embed->pid, log);
-    return true;
+    return watch_process(embed, error);
 }
 
 /* --- supervision ---------------------------------------------------------- */
@@ -304,15 +316,24 @@ on_restart(gpointer data)
 }
 
 static void
-on_libvirtd_exit(GPid pid, gint status, gpointer data)
+stop_watching(VpEmbed *embed)
+{
+    vp_watch_remove(&embed->watch);
+    vp_clear_fd(&embed->pidfd);
+}
+
+static void
+on_libvirtd_exit(VpWatch *watch G_GNUC_UNUSED, guint32 ready G_GNUC_UNUSED, gpointer data)
 {
     VpEmbed *embed = data;
     bool short_life = g_get_monotonic_time() - embed->started < SHORT_LIFE_US;
+    int status = 0;
 
-    vp_loop_cancel(&embed->watch);
+    waitpid(embed->pid, &status, 0);
+    vp_log_warning("private libvirtd (process %d) ended with status %d", (int)embed->pid, status);
+    stop_watching(embed);
     embed->pid = 0;
     embed->short_lives = short_life ? embed->short_lives + 1 : 0;
-    vp_log_warning("private libvirtd (process %d) ended with status %d", (int)pid, status);
     if (embed->short_lives >= SHORT_LIVES_MAX)
         embed->failed("it ends as soon as it is started; see libvirtd.log", embed->data);
     else
@@ -328,7 +349,8 @@ vp_embed_start(VpLoop *loop, const VpConfig *config, VpEmbedFunc failed, gpointe
     embed->loop = loop;
     embed->dir = g_strdup(config->embed_dir);
     embed->socket = g_build_filename(embed->dir, "libvirt-sock", NULL);
-    embed->listen_fd = -1;
+    embed->listen_fd = embed->pidfd = -1;
+    embed->watch = (VpWatch)VP_WATCH_INIT;
     embed->failed = failed;
     embed->data = data;
     if (!prepare_directory(embed->dir, error))
@@ -359,7 +381,7 @@ vp_embed_stop(VpEmbed *embed)
 {
     if (!embed)
         return;
-    vp_loop_cancel(&embed->watch);
+    stop_watching(embed);
     vp_loop_cancel(&embed->restart);
     if (embed->pid > 0)
         end_libvirtd(embed);
