@@ -53,6 +53,11 @@ LONGER_WITH_REASON = {}
 # Written at build time, in no layer: the version and the directories of the installation.
 GENERATED = ["build-config.h"]
 
+# What attaches a source to the context or runs it. base/loop.c says why only it may do that.
+LOOP = "src/base/loop.c"
+ATTACHES = re.compile(r"\bg_(source_attach|timeout_add\w*|idle_add\w*|unix_fd_add\w*"
+                      r"|child_watch_add\w*|main_loop_\w+)\(")
+
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|not implemented|unimplemented)\b", re.I)
 
 
@@ -129,6 +134,14 @@ def long_lines(directory):
                 yield f"{name(path)}:{number} has {len(line)} columns"
 
 
+def other_loops(directory):
+    for path in sources(directory, ".c"):
+        if name(path) != LOOP and not path.name.startswith("test-"):
+            for number, line in enumerate(lines(path), 1):
+                if found := ATTACHES.search(line):
+                    yield f"{name(path)}:{number} calls {found[0]}...): vp_loop_attach() is there"
+
+
 def heads(directory):
     """The licence on top of each file, then in a .c file what it is for."""
     for path in sources(directory, ".c", ".h", ".x"):
@@ -173,6 +186,7 @@ RULES = {
     f"has no line over {LINE_COLUMNS_MAX} columns": long_lines,
     "begins each file with its licence and its purpose": heads,
     "has nothing unfinished": unfinished,
+    "leaves GLib's sources to base/loop.c": other_loops,
     "has the same rule in docs/architecture.md": documented,
 }
 

@@ -18,6 +18,13 @@
  * where the set and GLib's own wakeup descriptor, which is put into the set, are all there is to
  * wait for, it is epoll_wait() with the timeout GLib wants, and what it finds is dispatched without
  * asking again. With any other descriptor in the context it is poll().
+ *
+ * A turn of GLib's looks through all its sources, before and behind the wait, and costs more than
+ * forwarding a message does. So while vp_loop_run() runs, the poll function serves the watches
+ * itself and waits again, and returns to GLib only when that has something to do: its wakeup
+ * descriptor is ready (a signal, another thread), the time it wanted to wait is over, or a source
+ * has been attached meanwhile. The last is why sources are attached by vp_loop_attach() only: GLib
+ * tells nobody what its own thread attaches. tests/layers.py checks that.
  */
 
 #include "base/loop.h"
@@ -39,6 +46,8 @@ struct VpLoop {
     int wakeup_fd;                       /* GLib's, in the set without a watch; -1: not yet */
     struct epoll_event batch[BATCH_MAX]; /* what has been found and not dispatched to its end */
     int batch_len;
+    bool running;                        /* vp_loop_run() serves the watches, not GLib */
+    bool attached;                       /* a source, since GLib has looked through its own */
 };
 
 /* All loops there are: a poll function is told descriptors, not whose they are. */
@@ -88,19 +97,60 @@ find_loop(int epoll_fd)
     return NULL;
 }
 
+static void
+serve_batch(VpLoop *loop)
+{
+    for (int i = 0; i < loop->batch_len; i++) {
+        VpWatch *watch = loop->batch[i].data.ptr;
+        guint32 ready = loop->batch[i].events;
+
+        /* What it waits for may be something else by now. */
+        if (watch && watch != (gpointer)loop && (ready & (watch->events | ALWAYS)))
+            watch->func(watch, ready, watch->data);
+    }
+    loop->batch_len = 0;
+}
+
+/* Serves watches until GLib is needed; the same timeout as poll(). Whether its wakeup is ready. */
+static bool
+serve_until_needed(VpLoop *loop, gint timeout)
+{
+    gint64 end = timeout > 0 ? g_get_monotonic_time() + timeout * G_GINT64_CONSTANT(1000) : 0;
+    bool woken = false, idle = false;
+
+    loop->attached = false;
+    while (loop->running && !loop->attached && !woken && !idle) {
+        find_ready(loop, timeout);
+        woken = take_wakeup(loop);
+        idle = loop->batch_len == 0;
+        serve_batch(loop);
+        if (timeout > 0) {
+            timeout = (end - g_get_monotonic_time() + 999) / 1000;
+            idle |= timeout <= 0;
+        }
+    }
+    return woken;
+}
+
 static gint
 wait_for_all(GPollFD *fds, guint n_fds, gint timeout)
 {
     for (guint set = 0; n_fds == 2 && set < 2; set++) {
         VpLoop *loop = find_loop(fds[set].fd);
         guint wakeup = 1 - set;
+        bool woken = false;
 
         if (!loop || !adopt_wakeup(loop, fds[wakeup].fd))
             continue;
-        find_ready(loop, timeout);
-        fds[wakeup].revents = take_wakeup(loop) ? G_IO_IN : 0;
+        if (loop->running && timeout != 0) {
+            woken = serve_until_needed(loop, timeout);
+        } else {
+            find_ready(loop, timeout);
+            woken = take_wakeup(loop);
+        }
+        fds[wakeup].revents = woken ? G_IO_IN : 0;
         fds[set].revents = loop->batch_len > 0 ? G_IO_IN : 0;
-        return loop->batch_len;
+        return (fds[wakeup].revents != 0) + (fds[set].revents != 0);
     }
     return g_poll(fds, n_fds, timeout);
 }
@@ -112,15 +162,7 @@ dispatch(GSource *source, GSourceFunc callback G_GNUC_UNUSED, gpointer data G_GN
 
     if (loop->batch_len == 0)
         find_ready(loop, 0);
-    for (int i = 0; i < loop->batch_len; i++) {
-        VpWatch *watch = loop->batch[i].data.ptr;
-        guint32 ready = loop->batch[i].events;
-
-        /* What it waits for may be something else by now. */
-        if (watch && watch != (gpointer)loop && (ready & (watch->events | ALWAYS)))
-            watch->func(watch, ready, watch->data);
-    }
-    loop->batch_len = 0;
+    serve_batch(loop);
     return G_SOURCE_CONTINUE;
 }
 
@@ -174,10 +216,25 @@ vp_loop_free(VpLoop *loop)
     g_source_unref(&loop->source);
 }
 
-GMainContext *
-vp_loop_context(VpLoop *loop)
+void
+vp_loop_run(VpLoop *loop)
 {
-    return loop->context;
+    loop->running = true;
+    while (loop->running)
+        g_main_context_iteration(loop->context, TRUE);
+}
+
+void
+vp_loop_quit(VpLoop *loop)
+{
+    loop->running = false;
+}
+
+void
+vp_loop_attach(VpLoop *loop, GSource *source)
+{
+    g_source_attach(source, loop->context);
+    loop->attached = true;
 }
 
 GSource *
@@ -186,7 +243,7 @@ vp_loop_timer(VpLoop *loop, guint milliseconds, GSourceFunc func, gpointer data)
     GSource *source = g_timeout_source_new(milliseconds);
 
     g_source_set_callback(source, func, data, NULL);
-    g_source_attach(source, loop->context);
+    vp_loop_attach(loop, source);
     return source;
 }
 

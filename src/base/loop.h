@@ -27,8 +27,16 @@ VpLoop *vp_loop_new(GMainContext *context, GError **error);
 void vp_loop_free(VpLoop *loop);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpLoop, vp_loop_free)
 
-/* The context the loop runs in, for timers. Borrowed. */
-GMainContext *vp_loop_context(VpLoop *loop);
+/*
+ * Runs the context, in which nobody else may run it, until vp_loop_quit() is called in a callback.
+ * Watches are served faster than by g_main_context_iteration(), which serves them too.
+ */
+void vp_loop_run(VpLoop *loop);
+void vp_loop_quit(VpLoop *loop);
+
+/* Attaches @source to the loop's context. The loop's thread must not do that by itself while
+ * vp_loop_run() runs: GLib would not look at the source before it has something else to do. */
+void vp_loop_attach(VpLoop *loop, GSource *source);
 
 /* Calls @func once after @milliseconds, or every time until it returns G_SOURCE_REMOVE.
  * The source is attached; the caller owns the reference and ends it with vp_loop_cancel(). */

@@ -304,7 +304,7 @@ test_timer(void)
     gint64 start = g_get_monotonic_time();
 
     while (left > 0)
-        g_main_context_iteration(vp_loop_context(loop), TRUE);
+        g_main_context_iteration(NULL, TRUE);
     g_assert_cmpint(g_get_monotonic_time() - start, >=, 3 * 1000);
     g_assert_true(g_source_is_destroyed(timer));
     vp_loop_cancel(&timer);
@@ -363,7 +363,6 @@ test_own_context(void)
     g_autoptr(VpLoop) loop = vp_loop_new(context, NULL);
     VpPipe self;
 
-    g_assert_true(vp_loop_context(loop) == context);
     pipe_open(&self);
     pipe_watch(&self, loop);
     pipe_fill(&self);

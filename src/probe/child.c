@@ -305,7 +305,7 @@ start_process(VpProbeChild *child, const char *emulator, int monitor_fd, int std
     child->pidfd = pidfd_open(child->pid, 0);
     child->reaper = g_child_watch_source_new(child->pid);
     g_source_set_callback(child->reaper, G_SOURCE_FUNC(on_reaped), NULL, NULL);
-    g_source_attach(child->reaper, vp_loop_context(child->loop));
+    vp_loop_attach(child->loop, child->reaper);
     return true;
 }
 

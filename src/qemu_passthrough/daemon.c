@@ -42,7 +42,6 @@
 /* The daemon with what only the beginning and the end need. */
 typedef struct VpRun {
     VpDaemon daemon;
-    GMainLoop *main_loop;
     VpListener *listener;
     VpEmbed *embed;         /* NULL without --embed */
     bool stopping;
@@ -257,7 +256,7 @@ quit(gpointer data)
 {
     VpRun *run = data;
 
-    g_main_loop_quit(run->main_loop);
+    vp_loop_quit(run->daemon.loop);
     return G_SOURCE_REMOVE;
 }
 
@@ -451,7 +450,6 @@ finish(VpRun *run)
     g_clear_pointer(&daemon->loop, vp_loop_free);
     g_ptr_array_unref(daemon->clients);
     vp_config_clear(&daemon->config);
-    g_main_loop_unref(run->main_loop);
 }
 
 int
@@ -463,7 +461,6 @@ vp_daemon_run(VpConfig *config)
     run.daemon.config = *config;
     *config = (VpConfig){ 0 };
     run.daemon.clients = g_ptr_array_new();
-    run.main_loop = g_main_loop_new(NULL, FALSE);
     vp_log_set_level(run.daemon.config.log_level);
     vp_raise_fd_limit();
     signal(SIGPIPE, SIG_IGN);
@@ -472,7 +469,7 @@ vp_daemon_run(VpConfig *config)
         g_unix_signal_add(SIGINT, on_stop_signal, &run);
         g_unix_signal_add(SIGHUP, on_reload_signal, &run);
         vp_notify("READY=1");
-        g_main_loop_run(run.main_loop);
+        vp_loop_run(run.daemon.loop);
     } else {
         vp_log_error("%s", error->message);
         run.status = EXIT_FAILURE;
