@@ -40,7 +40,7 @@ ONLY_IN = {
     "gnutls": ["src/rpc"],
     "libvirt": ["src/client", "tools"],
     "histedit": ["tools"],
-    "gio": ["src/qemu_passthrough"],
+    "gio": ["src/probe", "src/qemu_passthrough"],
 }
 
 FUNCTION_LINES_MAX = 100

@@ -22,6 +22,7 @@ extern const char *const vp_log_level_names[];
 
 void vp_log_set_level(VpLogLevel level);
 bool vp_log_enabled(VpLogLevel level);
+/* One line. In any thread, for it is one write(). */
 void vp_log(VpLogLevel level, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 #define vp_log_error(...) vp_log(VP_LOG_ERROR, __VA_ARGS__)

@@ -3,7 +3,8 @@
 /*
  * Who wants to know what a binary can do waits at its entry: VpProbeWait. An entry has facts for
  * one state of the binary (its stamp), or an inquiry under way, or neither. Whenever somebody asks,
- * the stamp is taken anew; facts of another one are dropped.
+ * the stamp is taken anew; facts of another one are dropped. That is a look (look.c), one at a time
+ * for an entry; who has come after it began is not answered before another one.
  *
  * Answers are given from the loop, also those that are at hand, so that a caller never finds its
  * own function running inside of its call. A wait belongs to its entry until it is answered or
@@ -20,8 +21,8 @@
 #include "base/log.h"
 #include "probe/cache.h"
 #include "probe/inquiry.h"
+#include "probe/look.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 typedef struct Entry {
@@ -31,6 +32,7 @@ typedef struct Entry {
     VpQemuFacts *facts;
     GError *error;         /* why there are none */
     gint64 failed;         /* when, monotonic microseconds */
+    VpLook *look;          /* under way */
     VpInquiry *inquiry;    /* under way */
     bool asked_for;        /* it has to be asked, as soon as fewer others are */
     bool answering;        /* on_answer() is at it */
@@ -51,7 +53,9 @@ struct VpProbeWait {
     Entry *entry;
     VpProbeFunc func;
     gpointer data;
-    GList link;            /* in Entry.waits */
+    bool looking;          /* the look under way began after it */
+    bool looked;           /* one that began after it has ended */
+    GList link;            /* in Entry.waits, in the order of coming */
 };
 
 static void start_next(VpProbe *probe);
@@ -92,6 +96,7 @@ free_entry(Entry *entry)
         free_wait(entry->waits.head->data);
     g_queue_unlink(&entry->probe->entries, &entry->link);
     vp_loop_cancel(&entry->answer);
+    vp_look_cancel(entry->look);
     forget(entry);
     g_free(entry->emulator);
     g_free(entry);
@@ -163,18 +168,28 @@ is_settled(const Entry *entry)
     return entry->facts || entry->error;
 }
 
+/* The wait that can be answered first; NULL: none can. */
+static VpProbeWait *
+find_answerable(const Entry *entry)
+{
+    VpProbeWait *first = entry->waits.head ? entry->waits.head->data : NULL;
+
+    return first && first->looked && is_settled(entry) ? first : NULL;
+}
+
 static gboolean
 on_answer(gpointer data)
 {
     Entry *entry = data;
     VpProbe *probe = entry->probe;
+    VpProbeWait *wait = NULL;
     bool freed = false;
 
     vp_loop_cancel(&entry->answer);
     probe->freed = &freed;
     entry->answering = true;
-    while (!freed && entry->waits.head && is_settled(entry))
-        answer_wait(entry, entry->waits.head->data);
+    while (!freed && (wait = find_answerable(entry)))
+        answer_wait(entry, wait);
     if (freed)
         return G_SOURCE_REMOVE;
     entry->answering = false;
@@ -243,34 +258,21 @@ is_current(const Entry *entry, const char *stamp)
     return g_strcmp0(entry->stamp, stamp) == 0 && !(entry->error && entry->failed < old);
 }
 
-/* Facts from a file. */
+/* Brings the entry up to date with what was found, as far as that is possible without asking. */
 static void
-load(Entry *entry)
+refresh(Entry *entry, VpLookResult *found)
 {
-    const char *dir = entry->probe->cache_dir;
-    g_autoptr(GVariant) stored = dir ? vp_probe_cache_load(dir, entry->emulator, entry->stamp)
-                                     : NULL;
+    g_autoptr(GError) error = NULL;
 
-    entry->facts = stored ? vp_qemu_facts_new(stored) : NULL;
-}
-
-/* Brings the entry up to date with the binary, as far as that is possible without asking it. */
-static void
-refresh(Entry *entry)
-{
-    g_autofree char *stamp = vp_probe_stamp(entry->emulator);
-    int errnum = errno;
-
-    if (stamp && is_current(entry, stamp))
+    if (found->stamp && is_current(entry, found->stamp))
         return;
     forget(entry);
-    entry->stamp = g_steal_pointer(&stamp);
+    entry->stamp = g_steal_pointer(&found->stamp);
     if (entry->stamp) {
-        load(entry);
+        entry->facts = found->facts ? vp_qemu_facts_new(found->facts) : NULL;
     } else {
-        g_autoptr(GError) error = NULL;
-
-        vp_error_set_errno(&error, errnum, "cannot find out what '%s' can do", entry->emulator);
+        vp_error_set_errno(&error, found->errnum, "cannot find out what '%s' can do",
+                           entry->emulator);
         set_error(entry, error);
     }
 }
@@ -284,6 +286,41 @@ pursue(Entry *entry)
     else if (!entry->inquiry)
         entry->asked_for = true;
     start_next(entry->probe);
+}
+
+static void on_looked(VpLookResult *found, gpointer data);
+
+/* For all that wait, unless a look is under way. */
+static void
+look(Entry *entry)
+{
+    /* What could not be asked may have been by somebody else meanwhile. */
+    const char *known = entry->error ? NULL : entry->stamp;
+
+    if (entry->look)
+        return;
+    for (GList *at = entry->waits.head; at; at = at->next)
+        ((VpProbeWait *)at->data)->looking = true;
+    entry->look = vp_look_new(entry->emulator, entry->probe->cache_dir, known, on_looked, entry);
+}
+
+static void
+on_looked(VpLookResult *found, gpointer data)
+{
+    Entry *entry = data;
+    const VpProbeWait *last = NULL;
+
+    entry->look = NULL;
+    for (GList *at = entry->waits.head; at; at = at->next) {
+        VpProbeWait *wait = at->data;
+
+        wait->looked |= wait->looking;
+        last = wait;
+    }
+    refresh(entry, found);
+    pursue(entry);
+    if (last && !last->looked)
+        look(entry);
 }
 
 /* --- the probe -------------------------------------------------------------- */
@@ -319,8 +356,7 @@ vp_probe_get(VpProbe *probe, const char *emulator, VpProbeFunc func, gpointer da
 
     *wait = (VpProbeWait){ .entry = entry, .func = func, .data = data, .link.data = wait };
     g_queue_push_tail_link(&entry->waits, &wait->link);
-    refresh(entry);
-    pursue(entry);
+    look(entry);
     return wait;
 }
 
@@ -360,9 +396,11 @@ vp_probe_get_blocking(const char *emulator, const char *cache_dir, GError **erro
     if (!loop)
         return NULL;
     probe = vp_probe_new(loop, cache_dir);
+    g_main_context_push_thread_default(context);
     vp_probe_get(probe, emulator, take_answer, &answer);
     while (!answer.there)
         g_main_context_iteration(context, TRUE);
+    g_main_context_pop_thread_default(context);
     if (answer.error)
         g_propagate_error(error, answer.error);
     return answer.facts;

@@ -261,6 +261,38 @@ class SavedGuest(SavedBase):
         self.works(waiting)
 
 
+class FarEmulator(Base):
+    """What it can do has to be known for this document, and its path is looked at for that"""
+
+    def document(self, emulator):
+        words = "".join(f"<qemu:arg value='{word}'/>" for word in ("-device", "virtio-rng-pci"))
+        return guest.domain("g", after=f"<qemu:commandline>{words}</qemu:commandline>\n").replace(
+            guest.EMULATOR, emulator)
+
+    def define(self, client, emulator):
+        return client.post(11, xdr.string(self.document(emulator)))
+
+    def test_file_system_that_does_not_answer(self):
+        """Only who named it waits; when it is known that there is none, the call goes on"""
+        directory = os.path.join(self.dir, "far")
+        emulator = os.path.join(directory, "qemu")
+        os.mkdir(directory)
+        leaving, waiting, second = self.client(), self.client(), self.client()
+        with silent_mount(self, directory):
+            for client in (leaving, waiting, second):
+                self.define(client, emulator)
+                wait_read(client.sock)
+                self.works(self.client_end)
+            leaving.close()
+            self.stored(self.document(guest.EMULATOR))
+        for client in (waiting, second):
+            client.recv()
+            self.works(client)
+        defined = self.upstream.select(lambda frame: frame.proc == 11)
+        self.assertEqual([emulator.encode() in frame.payload for _, frame in defined],
+                         [False, True, True])
+
+
 class EndBeforeTheAnswer(SavedBase):
     # The search for leaks stops all threads first, and one that waits for a file cannot be stopped.
     environment = sanitizer_environment("detect_leaks=0")
