@@ -219,9 +219,13 @@ vp_loop_free(VpLoop *loop)
 void
 vp_loop_run(VpLoop *loop)
 {
+    bool ours = g_main_context_acquire(loop->context);
+
+    g_assert(ours);
     loop->running = true;
     while (loop->running)
         g_main_context_iteration(loop->context, TRUE);
+    g_main_context_release(loop->context);
 }
 
 void
