@@ -76,13 +76,14 @@ vp_append_u32(GByteArray *out, guint32 value)
 void
 vp_frame_begin(GByteArray *out, const VpHeader *header)
 {
-    const guint32 words[] = {
+    guint32 words[] = {
         0, header->program, header->version, (guint32)header->procedure,
         header->type, header->serial, header->status,
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
-        vp_append_u32(out, words[i]);
+        words[i] = GUINT32_TO_BE(words[i]);
+    g_byte_array_append(out, (const guint8 *)words, sizeof(words));
     if (vp_header_has_fds(header->type))
         vp_append_u32(out, header->nfds);
 }
