@@ -92,26 +92,16 @@ vp_added_is_ours(const char *command, bool hmp)
     return !hmp && strstr(command, PREFIX);
 }
 
-bool
-vp_added_answer(VpClient *client, VpDomain *domain, const VpHeader *call, const char *command,
-                bool hmp)
+static void
+send_answer(VpClient *client, VpDomain *domain, const VpHeader *call, VpAddedFunc func,
+            VpJsonSlice id)
 {
-    VpJsonSlice whole = { command, strlen(command) };
     g_auto(VpJsonWriter) writer = vp_json_writer();
-    g_autofree char *message = NULL, *reply = NULL;
-    VpJsonFacts facts = { 0 };
-    VpJsonSlice id = { 0 };
-    VpAddedFunc func = NULL;
+    g_autofree char *reply = NULL;
 
-    if (!vp_added_is_ours(command, hmp) || !vp_json_check(command, whole.size, &facts, &message))
-        return false;
-    func = find(vp_json_member(whole, "execute"));
-    if (!func)
-        return false;
     if (call->procedure == VP_QEMU_SESSION_INFO) { /* which is the object alone */
         func(domain, &writer, NULL);
     } else {
-        id = vp_json_member(whole, "id");
         vp_json_begin_object(&writer, NULL);
         func(domain, &writer, "return");
         if (id.text)
@@ -120,5 +110,21 @@ vp_added_answer(VpClient *client, VpDomain *domain, const VpHeader *call, const 
     }
     reply = vp_json_writer_steal(&writer);
     vp_monitor_send_result(client, call, reply, strlen(reply));
-    return true;
+}
+
+bool
+vp_added_answer(VpClient *client, VpDomain *domain, const VpHeader *call, const char *command,
+                bool hmp)
+{
+    VpJsonSlice whole = { command, strlen(command) };
+    g_autofree char *message = NULL;
+    VpJsonFacts facts = { 0 };
+    VpAddedFunc func = NULL;
+
+    if (!vp_added_is_ours(command, hmp) || !vp_json_check(command, whole.size, &facts, &message))
+        return false;
+    func = find(vp_json_member(whole, "execute"));
+    if (func)
+        send_answer(client, domain, call, func, vp_json_member(whole, "id"));
+    return func != NULL;
 }
