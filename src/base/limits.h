@@ -80,6 +80,11 @@
  * each. */
 #define VP_TLS_HANDSHAKE_BYTES_MAX (64u * 1024)
 
+/* Lines in the log about peers whose certificate is refused, within VP_TLS_REFUSALS_MS; what comes
+ * on top is counted, and told before the first of the next. Whoever reaches the port makes them. */
+#define VP_TLS_REFUSALS_LOGGED_MAX 20u
+#define VP_TLS_REFUSALS_MS 60000u
+
 /* A certificate's distinguished name as text. libvirtd itself ends at 256; what it will take is
  * its to say. */
 #define VP_TLS_NAME_MAX 1024u

@@ -292,6 +292,55 @@ test_end(void)
     finish(stage);
 }
 
+/* --- what is logged -------------------------------------------------------- */
+
+/* What the log has about @refused peers, all at once, whose certificate nobody signed. */
+static char *
+log_of(guint refused)
+{
+    VpStage *stage = start(FOREVER_MS);
+    vp_autofd int before = dup(STDERR_FILENO);
+    vp_autofd int log = memfd_create("log", MFD_CLOEXEC);
+    g_autofree char *text = NULL;
+    gsize size = 0;
+
+    vp_log_set_level(VP_LOG_WARNING);
+    g_assert_no_errno(dup2(log, STDERR_FILENO));
+    for (guint i = 0; i < refused; i++)
+        g_assert_cmpint(connect_as(stage, &foreign), <, 0);
+    g_assert_cmpint(connect_as(stage, &good), ==, 1);
+    vp_tls_door_free(g_steal_pointer(&stage->door));
+    g_assert_no_errno(dup2(before, STDERR_FILENO));
+    vp_log_set_level(VP_LOG_ERROR);
+    size = lseek(log, 0, SEEK_END);
+    text = g_malloc0(size + 1);
+    g_assert_cmpint(pread(log, text, size, 0), ==, size);
+    vp_clear_fd(&before);
+    vp_clear_fd(&log);
+    finish(stage);
+    return g_steal_pointer(&text);
+}
+
+static guint
+count(const char *text, const char *words)
+{
+    g_auto(GStrv) parts = g_strsplit(text, words, -1);
+
+    return g_strv_length(parts) - 1;
+}
+
+static void
+test_refusals_in_the_log(void)
+{
+    g_autofree char *limit = log_of(VP_TLS_REFUSALS_LOGGED_MAX);
+    g_autofree char *more = log_of(VP_TLS_REFUSALS_LOGGED_MAX + 3);
+
+    g_assert_cmpuint(count(limit, "is refused"), ==, VP_TLS_REFUSALS_LOGGED_MAX);
+    g_assert_cmpuint(count(limit, "more were refused"), ==, 0);
+    g_assert_cmpuint(count(more, "is refused"), ==, VP_TLS_REFUSALS_LOGGED_MAX);
+    g_assert_cmpuint(count(more, "TLS: 3 more were refused"), ==, 1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -311,6 +360,7 @@ main(int argc, char **argv)
     g_test_add_func("/tls-door/shut", test_shut);
     g_test_add_func("/tls-door/other-context", test_other_context);
     g_test_add_func("/tls-door/end", test_end);
+    g_test_add_func("/tls-door/refusals-in-the-log", test_refusals_in_the_log);
     status = g_test_run();
     drop_certificate(&good);
     drop_certificate(&foreign);

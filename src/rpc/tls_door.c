@@ -11,8 +11,9 @@
  * They stand in the order in which they came, which is that in which patience ends: one timer
  * is enough, for the first.
  *
- * Log: a certificate that is not accepted is an incident that an operator wants to know of. All
- * else (port scanners, clients that give up) is everyday noise on a network, and for debugging.
+ * Log: a certificate that is not accepted is an incident that an operator wants to know of, and so
+ * are the first of many. All else (port scanners, clients that give up) is everyday noise on a
+ * network, and for debugging.
  */
 
 #include "rpc/tls_door.h"
@@ -41,6 +42,8 @@ struct VpTlsDoor {
     bool open;
     GQueue arrivals;       /* VpArrival, the oldest first */
     GSource *timer;        /* of the oldest; NULL while nobody is there */
+    gint64 refusals_since; /* monotonic time of the first that is counted */
+    guint refusals;        /* since then */
 };
 
 static void
@@ -62,6 +65,27 @@ drop(VpArrival *arrival, const char *reason)
         vp_log_debug("TLS: %s dropped: %s", who, reason);
     }
     leave(arrival);
+}
+
+static void
+tell_not_logged(VpTlsDoor *door)
+{
+    if (door->refusals > VP_TLS_REFUSALS_LOGGED_MAX)
+        vp_log_warning("TLS: %u more were refused", door->refusals - VP_TLS_REFUSALS_LOGGED_MAX);
+    door->refusals = 0;
+}
+
+/* Whether one more line is written. */
+static bool
+count_refusal(VpTlsDoor *door)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (now - door->refusals_since >= VP_TLS_REFUSALS_MS * (gint64)1000)
+        tell_not_logged(door);
+    if (door->refusals == 0)
+        door->refusals_since = now;
+    return ++door->refusals <= VP_TLS_REFUSALS_LOGGED_MAX;
 }
 
 /* The name is the certificate's, which anybody can make. */
@@ -138,7 +162,8 @@ on_ready(VpWatch *watch, guint32 ready G_GNUC_UNUSED, gpointer data)
         let_in(arrival);
         return;
     case VP_TLS_REFUSED:
-        log_refusal(arrival);
+        if (count_refusal(arrival->door))
+            log_refusal(arrival);
         leave(arrival);
         return;
     case VP_TLS_FAILED:
@@ -206,6 +231,7 @@ vp_tls_door_free(VpTlsDoor *door)
     vp_loop_cancel(&door->timer);
     while (oldest(door))
         leave(oldest(door));
+    tell_not_logged(door);
     vp_tls_context_unref(door->context);
     g_free(door);
 }
