@@ -7,6 +7,7 @@ from harness import limits
 from harness.compare import Comparison
 
 STARTED = str(libvirt.VIR_DOMAIN_EVENT_STARTED)
+RESUMED = str(libvirt.VIR_DOMAIN_EVENT_RESUMED)
 UNDEFINED = str(libvirt.VIR_DOMAIN_EVENT_UNDEFINED)
 
 # QEMU's own farewell, which libvirtd may or may not get to see before QEMU is gone.
@@ -32,8 +33,9 @@ class Lifecycle(Comparison):
             side.note("events", client.finish())
 
     def case_save_and_restore(self, side):
+        """The last event is that the guest runs, a moment after that it was started"""
         side.start("g")
-        waiting = side.client_background("lifecycle", "1", STARTED)
+        waiting = side.client_background("lifecycle", "1", RESUMED)
         side.virsh("managedsave", "g")
         side.virsh("start", "g")
         side.note("events", waiting.finish())
