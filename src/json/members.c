@@ -112,10 +112,11 @@ escaped_is(VpJsonSlice raw, const char *text)
 bool
 vp_json_raw_is(VpJsonSlice raw, const char *text)
 {
-    const char *at = raw.text, *end = raw.text + raw.size;
+    const char *at = raw.text, *end = NULL;
 
     if (!at)
         return false;
+    end = at + raw.size;
     while (at < end && *at == *text && *at != '\\' && *at != '\0') {
         at++;
         text++;

@@ -171,7 +171,7 @@ vp_json_check_plain(const char *text, gsize size, VpJsonFacts *ret_facts)
     Reader reader;
     VpJsonFacts facts = { .type = VP_JSON_OBJECT };
 
-    if (size > VP_JSON_PLAIN_SIZE_MAX)
+    if (size == 0 || size > VP_JSON_PLAIN_SIZE_MAX)
         return false;
     /* No initialiser: clearing the keys would be more work than reading most commands. */
     reader.at = text;
