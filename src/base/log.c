@@ -19,18 +19,18 @@ const char *const vp_log_level_names[] = { "error", "warning", "info", "debug", 
 
 static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
-static VpLogLevel current_level = VP_LOG_INFO;
+static gint current_level = VP_LOG_INFO; /* atomic: threads log too */
 
 void
 vp_log_set_level(VpLogLevel level)
 {
-    current_level = level;
+    g_atomic_int_set(&current_level, level);
 }
 
 bool
 vp_log_enabled(VpLogLevel level)
 {
-    return level <= current_level;
+    return (gint)level <= g_atomic_int_get(&current_level);
 }
 
 static void

@@ -24,6 +24,7 @@ struct VpWatch {
 
 /* A loop in @context (NULL: the default one). NULL with @error when epoll is not to be had. */
 VpLoop *vp_loop_new(GMainContext *context, GError **error);
+/* Not in a callback of the loop's. NULL is fine. */
 void vp_loop_free(VpLoop *loop);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpLoop, vp_loop_free)
 

@@ -163,12 +163,31 @@ test_timer_from_watch(void)
     pipe_close(&late.pipe);
 }
 
+typedef struct VpThread {
+    VpLoop *loop;
+    GThread *thread;
+} VpThread;
+
 static gpointer
 quit_from_thread(gpointer loop)
 {
+    GSource *source = g_idle_source_new();
+
     g_usleep(20000);
-    g_main_context_invoke_full(NULL, G_PRIORITY_DEFAULT, quit_loop, loop, NULL);
+    g_source_set_callback(source, quit_loop, loop, NULL);
+    g_source_set_priority(source, G_PRIORITY_DEFAULT); /* a timer's: an idle one would starve */
+    g_source_attach(source, NULL);
+    g_source_unref(source);
     return NULL;
+}
+
+static gboolean
+start_thread(gpointer data)
+{
+    VpThread *thread = data;
+
+    thread->thread = g_thread_new("waker", quit_from_thread, thread->loop);
+    return G_SOURCE_REMOVE;
 }
 
 /* Another thread's source is seen while nothing is ready, and while a watch always is. */
@@ -177,18 +196,61 @@ test_woken_up(void)
 {
     for (guint quiet = 0; quiet < 2; quiet++) {
         g_autoptr(VpLoop) loop = new_loop();
-        GThread *thread = NULL;
+        VpThread thread = { .loop = loop };
+        GSource *start = vp_loop_timer(loop, 0, start_thread, &thread);
         VpBusy busy;
 
         busy_open(&busy, loop, 0);
         if (quiet)
             vp_watch_set(&busy.pipe.watch, 0);
-        thread = g_thread_new("waker", quit_from_thread, loop);
         vp_loop_run(loop);
-        g_thread_join(thread);
+        g_thread_join(thread.thread);
+        vp_loop_cancel(&start);
         g_assert_true((busy.calls == 0) == (quiet > 0));
         pipe_close(&busy.pipe);
     }
+}
+
+/* As long as the loop runs the context is its own, between turns as well. */
+static gpointer
+try_to_acquire(gpointer loop)
+{
+    gint64 end = g_get_monotonic_time() + 50000;
+
+    while (g_get_monotonic_time() < end)
+        g_assert_false(g_main_context_acquire(NULL));
+    return quit_from_thread(loop);
+}
+
+static gboolean
+go_on(gpointer data G_GNUC_UNUSED)
+{
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+start_trying(gpointer data)
+{
+    VpThread *thread = data;
+
+    thread->thread = g_thread_new("acquirer", try_to_acquire, thread->loop);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+test_owner(void)
+{
+    g_autoptr(VpLoop) loop = new_loop();
+    VpThread thread = { .loop = loop };
+    GSource *start = vp_loop_timer(loop, 0, start_trying, &thread);
+    GSource *turns = vp_loop_timer(loop, 0, go_on, NULL);
+
+    vp_loop_run(loop);
+    g_thread_join(thread.thread);
+    g_assert_true(g_main_context_acquire(NULL)); /* nobody's any more */
+    g_main_context_release(NULL);
+    vp_loop_cancel(&start);
+    vp_loop_cancel(&turns);
 }
 
 static gboolean
@@ -230,6 +292,7 @@ main(int argc, char **argv)
     g_test_add_func("/base/loop-run/timer-under-load", test_timer_under_load);
     g_test_add_func("/base/loop-run/timer-from-watch", test_timer_from_watch);
     g_test_add_func("/base/loop-run/woken-up", test_woken_up);
+    g_test_add_func("/base/loop-run/owner", test_owner);
     g_test_add_func("/base/loop-run/beside-another-descriptor", test_beside_another_descriptor);
     return g_test_run();
 }
