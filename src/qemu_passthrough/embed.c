@@ -329,8 +329,11 @@ on_libvirtd_exit(VpWatch *watch G_GNUC_UNUSED, guint32 ready G_GNUC_UNUSED, gpoi
     bool short_life = g_get_monotonic_time() - embed->started < SHORT_LIFE_US;
     int status = 0;
 
-    waitpid(embed->pid, &status, 0);
-    vp_log_warning("private libvirtd (process %d) ended with status %d", (int)embed->pid, status);
+    if (waitpid(embed->pid, &status, 0) < 0)
+        vp_log_warning("private libvirtd (process %d): %s", (int)embed->pid, g_strerror(errno));
+    else
+        vp_log_warning("private libvirtd (process %d) ended with status %d", (int)embed->pid,
+                       status);
     stop_watching(embed);
     embed->pid = 0;
     embed->short_lives = short_life ? embed->short_lives + 1 : 0;
