@@ -60,13 +60,13 @@ is_later(const struct timespec *a, const struct timespec *b)
     return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec >= b->tv_nsec;
 }
 
-/* Both the link, which may be pointed at another file, and the file. */
-static bool
-change_time(const char *path, struct timespec *ret_time)
+/* Of the link, which may be pointed at another file, and of the file. */
+bool
+vp_shim_change_time(const char *emulator, struct timespec *ret_time)
 {
     struct stat link, file;
 
-    if (lstat(path, &link) < 0 || stat(path, &file) < 0)
+    if (lstat(emulator, &link) < 0 || stat(emulator, &file) < 0)
         return false;
     *ret_time = is_later(&link.st_ctim, &file.st_ctim) ? link.st_ctim : file.st_ctim;
     return true;
@@ -74,13 +74,11 @@ change_time(const char *path, struct timespec *ret_time)
 
 /* Whether the emulator has changed since the shim at @path last did. */
 static bool
-is_stale(const char *path, const char *emulator)
+is_stale(const char *path, const struct timespec *changed)
 {
-    struct timespec changed;
     struct stat shim;
 
-    return change_time(emulator, &changed) && stat(path, &shim) == 0
-           && is_later(&changed, &shim.st_ctim);
+    return changed && stat(path, &shim) == 0 && is_later(changed, &shim.st_ctim);
 }
 
 /* --- links ----------------------------------------------------------------------- */
@@ -111,7 +109,7 @@ find_link(const char *const *directories, const char *emulator)
 
 char *
 vp_shim_provide(const char *const *directories, const char *program, const char *emulator,
-                GError **error)
+                const struct timespec *changed, GError **error)
 {
     g_autofree char *path = find_link(directories, emulator);
 
@@ -120,7 +118,7 @@ vp_shim_provide(const char *const *directories, const char *program, const char 
         if (!make_link(path, program, error))
             return NULL;
     }
-    if (is_stale(path, emulator) && utimensat(AT_FDCWD, path, NULL, 0) < 0)
+    if (is_stale(path, changed) && utimensat(AT_FDCWD, path, NULL, 0) < 0)
         vp_log_debug("%s cannot be touched: %s", path, g_strerror(errno));
     return g_steal_pointer(&path);
 }

@@ -3,6 +3,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <time.h>
 
 /*
  * What who hands a domain to libvirt and the emulator shim have agreed on, besides the plan itself
@@ -25,12 +26,16 @@ char *vp_shim_path(const char *directory, const char *emulator);
 /* The way back, whatever directory the tree is in; NULL: the path is not one of the shim's. */
 char *vp_shim_emulator(const char *path);
 
+/* When the emulator changed last. false: there is none. Waits for its file system, which may be on
+ * a share that does not answer. */
+bool vp_shim_change_time(const char *emulator, struct timespec *ret_time);
+
 /*
  * Finds the shim's path for @emulator, in the first of @directories (NULL-terminated) that has a
  * tree with it; where none has, makes the link to @program in the last of them. When the emulator
- * is newer than the shim the shim is touched, so that libvirt looks again at what the emulator can
- * do; if that is not permitted, what libvirt knows already has to do. NULL and @error
- * (VP_ERROR_FAILED): no link could be made.
+ * is newer than the shim (@changed, see vp_shim_change_time(); NULL: not known) the shim is
+ * touched, so that libvirt looks again at what the emulator can do; if that is not permitted, what
+ * libvirt knows already has to do. NULL and @error (VP_ERROR_FAILED): no link could be made.
  */
 char *vp_shim_provide(const char *const *directories, const char *program, const char *emulator,
-                      GError **error);
+                      const struct timespec *changed, GError **error);

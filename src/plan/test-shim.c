@@ -81,11 +81,25 @@ provide(const char *program, const char *emulator)
     g_autofree char *first = in_directory("first"), *second = in_directory("second");
     const char *directories[] = { first, second, NULL };
     g_autoptr(GError) error = NULL;
-    char *path = vp_shim_provide(directories, program, emulator, &error);
+    struct timespec changed;
+    char *path = NULL;
+
+    g_assert_true(vp_shim_change_time(emulator, &changed));
+    path = vp_shim_provide(directories, program, emulator, &changed, &error);
 
     g_assert_no_error(error);
     g_assert_cmpint(access(path, X_OK), ==, 0);
     return path;
+}
+
+/* Nobody has looked at the emulator. */
+static char *
+provide_unseen(const char *program, const char *emulator)
+{
+    g_autofree char *first = in_directory("first"), *second = in_directory("second");
+    const char *directories[] = { first, second, NULL };
+
+    return vp_shim_provide(directories, program, emulator, NULL, NULL);
 }
 
 static void
@@ -121,6 +135,8 @@ test_touch(void)
     g_free(provide(program, emulator));
     g_assert_true(same_change_time(program, &before));
     change(emulator);
+    g_free(provide_unseen(program, emulator));
+    g_assert_true(same_change_time(program, &before));
     while (same_change_time(program, &before))
         g_free(provide(program, emulator));
 }
@@ -133,7 +149,7 @@ test_no_link(void)
     const char *directories[] = { file, NULL };
     g_autoptr(GError) error = NULL;
 
-    g_assert_null(vp_shim_provide(directories, "/shim", "/qemu", &error));
+    g_assert_null(vp_shim_provide(directories, "/shim", "/qemu", NULL, &error));
     g_assert_true(g_str_has_prefix(error->message, "cannot make "));
 }
 

@@ -2,12 +2,14 @@
 
 /*
  * A look belongs to its task, which owns all that the thread uses: nothing of the caller's is
- * reached from there, and a caller that leaves only takes its function back. So nobody ever waits
- * for a thread, which could be for ever.
+ * reached from there, and a caller that leaves only says so. So nobody ever waits for a thread,
+ * which could be for ever. While all of its threads are busy GLib starts more, but slowly: with a
+ * dozen that hang a look takes tenths of a second.
  */
 
 #include "probe/look.h"
 
+#include "plan/shim.h"
 #include "probe/cache.h"
 
 #include <errno.h>
@@ -18,7 +20,8 @@ struct VpLook {
     char *cache_dir;     /* may be NULL */
     char *known;         /* may be NULL */
     VpLookResult result; /* the thread's until it has returned */
-    VpLookFunc func;     /* NULL: cancelled */
+    gint cancelled;      /* atomic: then nothing is looked at that has not been yet */
+    VpLookFunc func;
     gpointer data;
 };
 
@@ -42,10 +45,12 @@ look_at_files(GTask *task, gpointer source G_GNUC_UNUSED, gpointer data,
     VpLook *look = data;
     VpLookResult *result = &look->result;
 
-    result->stamp = vp_probe_stamp(look->emulator);
+    if (!g_atomic_int_get(&look->cancelled))
+        result->stamp = vp_probe_stamp(look->emulator);
     result->errnum = errno;
     if (result->stamp && look->cache_dir && g_strcmp0(result->stamp, look->known) != 0)
         result->facts = vp_probe_cache_load(look->cache_dir, look->emulator, result->stamp);
+    result->there = result->stamp && vp_shim_change_time(look->emulator, &result->changed);
     g_task_return_boolean(task, TRUE);
 }
 
@@ -54,7 +59,7 @@ on_looked(GObject *source G_GNUC_UNUSED, GAsyncResult *task, gpointer data G_GNU
 {
     VpLook *look = g_task_get_task_data(G_TASK(task));
 
-    if (look->func)
+    if (!g_atomic_int_get(&look->cancelled))
         look->func(&look->result, look->data);
 }
 
@@ -79,5 +84,5 @@ void
 vp_look_cancel(VpLook *look)
 {
     if (look)
-        look->func = NULL;
+        g_atomic_int_set(&look->cancelled, TRUE);
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
+#include <time.h>
 
 /*
  * What the file system knows of an emulator, found out beside the loop: its path comes from a
@@ -14,6 +16,8 @@ typedef struct VpLookResult {
     char *stamp;      /* see vp_probe_stamp(); NULL: there is no such file. To be stolen */
     int errnum;       /* why, if @stamp is NULL */
     GVariant *facts;  /* from the cache, for that stamp; NULL: none, or the stamp was known */
+    bool there;
+    struct timespec changed; /* see vp_shim_change_time(), if @there */
 } VpLookResult;
 
 typedef void (*VpLookFunc)(VpLookResult *result, gpointer data);

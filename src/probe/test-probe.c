@@ -92,6 +92,17 @@ settle(void)
     }
 }
 
+/* NULL: there is no such binary. */
+static VpQemuFacts *
+find_facts(Scene *scene, const char *emulator)
+{
+    g_auto(Asker) asker = { 0 };
+
+    ask(&asker, scene, emulator);
+    vp_test_until(asker.answers);
+    return g_steal_pointer(&asker.facts);
+}
+
 static void
 test_shared(void)
 {
@@ -200,14 +211,34 @@ test_changed(void)
     vp_test_until(first.answers == 2);
     g_assert_nonnull(strstr(first.error->message, "cannot execute it"));
     ask(&second, &scene, path);
-    settle();
-    g_assert_cmpuint(second.answers, ==, 1);
+    vp_test_until(second.answers == 1);
     g_unlink(path);
     ask(&second, &scene, path);
     g_free(vp_test_fake(&scene.stage, "good"));
     ask(&first, &scene, path);
     vp_test_until(first.answers == 3 && second.answers == 2);
     g_assert_no_error(first.error);
+    scene_stop(&scene);
+}
+
+/* What the first one's look has seen, which is over and has not been told, is not for the second:
+ * the binary is another one since. */
+static void
+test_changed_behind_a_look(void)
+{
+    Scene scene;
+    g_autofree char *path = NULL;
+    g_auto(Asker) first = { 0 };
+    g_auto(Asker) second = { 0 };
+
+    scene_start(&scene);
+    path = g_build_filename(scene.stage.directory, "good", NULL);
+    ask(&first, &scene, path);
+    g_usleep(100000);
+    g_free(vp_test_fake(&scene.stage, "good"));
+    ask(&second, &scene, path);
+    vp_test_until(first.answers && second.answers);
+    g_assert_no_error(second.error);
     scene_stop(&scene);
 }
 
@@ -225,25 +256,15 @@ test_running_limit(void)
         g_autofree char *path = vp_test_fake(&scene.stage, behaviour);
 
         ask(&askers[i], &scene, path);
-        settle();
-        g_assert_cmpuint(vp_test_children(), ==, MIN(i + 1, VP_PROBE_RUNNING_MAX));
+        vp_test_until(vp_test_children() == MIN(i + 1, VP_PROBE_RUNNING_MAX));
     }
     good = vp_test_fake(&scene.stage, "good");
     ask(&asker, &scene, good);
+    g_assert_null(find_facts(&scene, "/nonexistent")); /* that takes a look, no process */
     settle();
+    g_assert_cmpuint(vp_test_children(), ==, VP_PROBE_RUNNING_MAX);
     g_assert_cmpuint(asker.answers, ==, 0);
     scene_stop(&scene);
-}
-
-/* NULL: there is no such binary. */
-static VpQemuFacts *
-find_facts(Scene *scene, const char *emulator)
-{
-    g_auto(Asker) asker = { 0 };
-
-    ask(&asker, scene, emulator);
-    vp_test_until(asker.answers);
-    return g_steal_pointer(&asker.facts);
 }
 
 static void
@@ -289,6 +310,7 @@ main(int argc, char **argv)
     g_test_add_func("/probe/probe/asks-again", test_asks_again);
     g_test_add_func("/probe/probe/freed", test_freed);
     g_test_add_func("/probe/probe/changed", test_changed);
+    g_test_add_func("/probe/probe/changed-behind-a-look", test_changed_behind_a_look);
     g_test_add_func("/probe/probe/running-limit", test_running_limit);
     g_test_add_func("/probe/probe/kept-limit", test_kept_limit);
     return g_test_run();

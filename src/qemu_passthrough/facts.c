@@ -3,7 +3,8 @@
 /*
  * Facts for translations, gathered one after the other: each domain of a document may need to know
  * libvirtd's default emulator (CONNECT_GET_DOMAIN_CAPABILITIES, on the client's connection: it
- * needs connect.write, as define does) and what that binary can do (src/probe, which caches).
+ * needs connect.write, as define does), when that changed, and what that binary can do (src/probe,
+ * which caches).
  *
  * Nothing fails here. What is missing at the end makes the translation fail where it is needed,
  * with an error that names the element; why it is missing is part of that error.
@@ -15,6 +16,7 @@
 #include "base/error.h"
 #include "build-config.h"
 #include "plan/shim.h"
+#include "probe/look.h"
 #include "probe/probe.h"
 
 #include <string.h>
@@ -28,10 +30,12 @@ struct VpFacts {
     guint at;                /* the one that is worked on */
     bool done;
     GHashTable *defaults;    /* machine key -> path, or NULL when libvirtd knows none */
+    GHashTable *changes;     /* path -> struct timespec, NULL: there is no such file */
     GHashTable *binaries;    /* path -> VpQemuFacts (a reference), NULL: it cannot be asked */
     char *problem;           /* why something is missing; NULL: nothing is */
     bool asking;             /* libvirtd; `serial` */
     guint32 serial;
+    VpLook *looking;
     VpProbeWait *probing;
     GSource *later;
 };
@@ -102,6 +106,21 @@ ask_default(VpFacts *facts, const VpXmlNeeds *needs)
                                   xdr_vp_domain_capabilities_args, &args, on_capabilities, facts);
 }
 
+/* --- when the binary has changed ------------------------------------------ */
+
+static void
+on_looked(VpLookResult *result, gpointer data)
+{
+    VpFacts *facts = data;
+    const VpXmlNeeds *needs = g_ptr_array_index(facts->needs, facts->at);
+
+    facts->looking = NULL;
+    g_hash_table_insert(facts->changes, g_strdup(needs->wishes->emulator),
+                        result->there ? g_memdup2(&result->changed, sizeof(result->changed))
+                                      : NULL);
+    next(facts);
+}
+
 /* --- what the binary can do ----------------------------------------------- */
 
 static void
@@ -140,8 +159,13 @@ work_on(VpFacts *facts, VpXmlNeeds *needs)
     }
     if (!wishes->emulator)
         wishes->emulator = g_strdup(g_hash_table_lookup(facts->defaults, key));
-    if (!needs->facts || !wishes->emulator ||
-        g_hash_table_contains(facts->binaries, wishes->emulator))
+    if (!wishes->emulator)
+        return false;
+    if (!g_hash_table_contains(facts->changes, wishes->emulator)) {
+        facts->looking = vp_look_new(wishes->emulator, NULL, NULL, on_looked, facts);
+        return true;
+    }
+    if (!needs->facts || g_hash_table_contains(facts->binaries, wishes->emulator))
         return false;
     facts->probing = vp_probe_get(facts->daemon->probe, wishes->emulator, on_probed, facts);
     return true;
@@ -176,6 +200,7 @@ vp_facts_new(const VpDaemon *daemon)
 
     facts->daemon = daemon;
     facts->defaults = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    facts->changes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     facts->binaries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_binary);
     return facts;
 }
@@ -206,11 +231,13 @@ vp_facts_free(VpFacts *facts)
         return;
     if (facts->asking)
         vp_calls_cancel(facts->client->calls, facts->serial);
+    vp_look_cancel(facts->looking);
     if (facts->probing)
         vp_probe_cancel(facts->probing);
     vp_loop_cancel(&facts->later);
     g_clear_pointer(&facts->needs, g_ptr_array_unref);
     g_hash_table_unref(facts->defaults);
+    g_hash_table_unref(facts->changes);
     g_hash_table_unref(facts->binaries);
     g_free(facts->problem);
     g_free(facts);
@@ -255,14 +282,17 @@ compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data,
     return true;
 }
 
-/* In the package's tree of links, or else in ours. */
+/* In the package's tree of links, or else in ours. Nobody has looked at the emulator of a document
+ * in upstream form, which needs no facts; who defined it had that done. */
 static char *
 shim(const char *emulator, gpointer data, GError **error)
 {
-    const VpConfig *config = &((const VpFacts *)data)->daemon->config;
+    const VpFacts *facts = data;
+    const VpConfig *config = &facts->daemon->config;
     const char *const directories[] = { VP_LIBDIR, config->shim_dir, NULL };
 
-    return vp_shim_provide(directories, config->shim, emulator, error);
+    return vp_shim_provide(directories, config->shim, emulator,
+                           g_hash_table_lookup(facts->changes, emulator), error);
 }
 
 VpXmlRules

@@ -261,31 +261,43 @@ class SavedGuest(SavedBase):
         self.works(waiting)
 
 
-class FarEmulator(Base):
-    """What it can do has to be known for this document, and its path is looked at for that"""
+# What makes virtpassd look at the emulator: what it can do, and whether it has changed.
+WANTS_FACTS = "<qemu:arg value='-device'/><qemu:arg value='virtio-rng-pci'/>"
+WANTS_SHIM = "<qemu:alter option='no-user-config'><qemu:remove/></qemu:alter>"
 
-    def document(self, emulator):
-        words = "".join(f"<qemu:arg value='{word}'/>" for word in ("-device", "virtio-rng-pci"))
-        return guest.domain("g", after=f"<qemu:commandline>{words}</qemu:commandline>\n").replace(
+
+class FarEmulator(Base):
+    """The path of the emulator is on a file system that does not answer"""
+
+    def document(self, emulator, wish):
+        return guest.domain("g", after=f"<qemu:commandline>{wish}</qemu:commandline>\n").replace(
             guest.EMULATOR, emulator)
 
-    def define(self, client, emulator):
-        return client.post(11, xdr.string(self.document(emulator)))
+    def test_upstream_form(self):
+        """What libvirtd holds may come back while nobody answers"""
+        directory = os.path.join(self.dir, "far")
+        emulator = os.path.join(directory, "qemu")
+        os.mkdir(directory)
+        stored = self.stored(self.document(emulator, WANTS_SHIM))
+        with silent_mount(self, directory):
+            self.assertEqual(self.stored(stored), stored)
+            self.works(self.client_end)
 
     def test_file_system_that_does_not_answer(self):
         """Only who named it waits; when it is known that there is none, the call goes on"""
         directory = os.path.join(self.dir, "far")
         emulator = os.path.join(directory, "qemu")
         os.mkdir(directory)
-        leaving, waiting, second = self.client(), self.client(), self.client()
+        clients = {self.client(): wish for wish in (WANTS_FACTS, WANTS_SHIM, WANTS_FACTS)}
+        leaving, *waiting = clients
         with silent_mount(self, directory):
-            for client in (leaving, waiting, second):
-                self.define(client, emulator)
+            for client, wish in clients.items():
+                client.post(11, xdr.string(self.document(emulator, wish)))
                 wait_read(client.sock)
                 self.works(self.client_end)
             leaving.close()
-            self.stored(self.document(guest.EMULATOR))
-        for client in (waiting, second):
+            self.stored(self.document(guest.EMULATOR, WANTS_FACTS))
+        for client in waiting:
             client.recv()
             self.works(client)
         defined = self.upstream.select(lambda frame: frame.proc == 11)
