@@ -163,8 +163,10 @@ test_timer_from_watch(void)
     pipe_close(&late.pipe);
 }
 
+/* A thread that is started by the running loop. */
 typedef struct VpThread {
     VpLoop *loop;
+    GThreadFunc func; /* gets the loop */
     GThread *thread;
 } VpThread;
 
@@ -186,7 +188,7 @@ start_thread(gpointer data)
 {
     VpThread *thread = data;
 
-    thread->thread = g_thread_new("waker", quit_from_thread, thread->loop);
+    thread->thread = g_thread_new("other", thread->func, thread->loop);
     return G_SOURCE_REMOVE;
 }
 
@@ -196,7 +198,7 @@ test_woken_up(void)
 {
     for (guint quiet = 0; quiet < 2; quiet++) {
         g_autoptr(VpLoop) loop = new_loop();
-        VpThread thread = { .loop = loop };
+        VpThread thread = { .loop = loop, .func = quit_from_thread };
         GSource *start = vp_loop_timer(loop, 0, start_thread, &thread);
         VpBusy busy;
 
@@ -228,21 +230,12 @@ go_on(gpointer data G_GNUC_UNUSED)
     return G_SOURCE_CONTINUE;
 }
 
-static gboolean
-start_trying(gpointer data)
-{
-    VpThread *thread = data;
-
-    thread->thread = g_thread_new("acquirer", try_to_acquire, thread->loop);
-    return G_SOURCE_REMOVE;
-}
-
 static void
 test_owner(void)
 {
     g_autoptr(VpLoop) loop = new_loop();
-    VpThread thread = { .loop = loop };
-    GSource *start = vp_loop_timer(loop, 0, start_trying, &thread);
+    VpThread thread = { .loop = loop, .func = try_to_acquire };
+    GSource *start = vp_loop_timer(loop, 0, start_thread, &thread);
     GSource *turns = vp_loop_timer(loop, 0, go_on, NULL);
 
     vp_loop_run(loop);

@@ -75,31 +75,27 @@ change(const char *path)
         g_assert_cmpint(chmod(path, 0700), ==, 0);
 }
 
+/* @changed: NULL when nobody has looked at the emulator. */
 static char *
-provide(const char *program, const char *emulator)
+provide_for(const char *program, const char *emulator, const struct timespec *changed)
 {
     g_autofree char *first = in_directory("first"), *second = in_directory("second");
     const char *directories[] = { first, second, NULL };
     g_autoptr(GError) error = NULL;
-    struct timespec changed;
-    char *path = NULL;
-
-    g_assert_true(vp_shim_change_time(emulator, &changed));
-    path = vp_shim_provide(directories, program, emulator, &changed, &error);
+    char *path = vp_shim_provide(directories, program, emulator, changed, &error);
 
     g_assert_no_error(error);
     g_assert_cmpint(access(path, X_OK), ==, 0);
     return path;
 }
 
-/* Nobody has looked at the emulator. */
 static char *
-provide_unseen(const char *program, const char *emulator)
+provide(const char *program, const char *emulator)
 {
-    g_autofree char *first = in_directory("first"), *second = in_directory("second");
-    const char *directories[] = { first, second, NULL };
+    struct timespec changed;
 
-    return vp_shim_provide(directories, program, emulator, NULL, NULL);
+    g_assert_true(vp_shim_change_time(emulator, &changed));
+    return provide_for(program, emulator, &changed);
 }
 
 static void
@@ -135,7 +131,7 @@ test_touch(void)
     g_free(provide(program, emulator));
     g_assert_true(same_change_time(program, &before));
     change(emulator);
-    g_free(provide_unseen(program, emulator));
+    g_free(provide_for(program, emulator, NULL));
     g_assert_true(same_change_time(program, &before));
     while (same_change_time(program, &before))
         g_free(provide(program, emulator));

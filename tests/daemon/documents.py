@@ -83,6 +83,11 @@ class Base(Scripted):
         self.client_end = self.client()
         self.peer = self.peer_of(self.client_end)
 
+    def path(self, name, make):
+        path = os.path.join(self.dir, name)
+        make(path)
+        return path
+
     def stored(self, document):
         """What virtpassd makes of a document, seen in a definition."""
         self.client_end.define(document)
@@ -224,11 +229,6 @@ class SavedBase(Base):
     def arrived(self):
         return [frame.proc for _, frame in self.upstream.select(lambda f: f.proc in (233, 235))]
 
-    def path(self, name, make):
-        path = os.path.join(self.dir, name)
-        make(path)
-        return path
-
 
 class SavedGuest(SavedBase):
     def test_file(self):
@@ -269,30 +269,29 @@ WANTS_SHIM = "<qemu:alter option='no-user-config'><qemu:remove/></qemu:alter>"
 class FarEmulator(Base):
     """The path of the emulator is on a file system that does not answer"""
 
+    def setUp(self):
+        super().setUp()
+        self.directory = self.path("far", os.mkdir)
+        self.emulator = os.path.join(self.directory, "qemu")
+
     def document(self, emulator, wish):
         return guest.domain("g", after=f"<qemu:commandline>{wish}</qemu:commandline>\n").replace(
             guest.EMULATOR, emulator)
 
     def test_upstream_form(self):
         """What libvirtd holds may come back while nobody answers"""
-        directory = os.path.join(self.dir, "far")
-        emulator = os.path.join(directory, "qemu")
-        os.mkdir(directory)
-        stored = self.stored(self.document(emulator, WANTS_SHIM))
-        with silent_mount(self, directory):
+        stored = self.stored(self.document(self.emulator, WANTS_SHIM))
+        with silent_mount(self, self.directory):
             self.assertEqual(self.stored(stored), stored)
             self.works(self.client_end)
 
     def test_file_system_that_does_not_answer(self):
         """Only who named it waits; when it is known that there is none, the call goes on"""
-        directory = os.path.join(self.dir, "far")
-        emulator = os.path.join(directory, "qemu")
-        os.mkdir(directory)
         clients = {self.client(): wish for wish in (WANTS_FACTS, WANTS_SHIM, WANTS_FACTS)}
         leaving, *waiting = clients
-        with silent_mount(self, directory):
+        with silent_mount(self, self.directory):
             for client, wish in clients.items():
-                client.post(11, xdr.string(self.document(emulator, wish)))
+                client.post(11, xdr.string(self.document(self.emulator, wish)))
                 wait_read(client.sock)
                 self.works(self.client_end)
             leaving.close()
@@ -301,7 +300,7 @@ class FarEmulator(Base):
             client.recv()
             self.works(client)
         defined = self.upstream.select(lambda frame: frame.proc == 11)
-        self.assertEqual([emulator.encode() in frame.payload for _, frame in defined],
+        self.assertEqual([self.emulator.encode() in frame.payload for _, frame in defined],
                          [False, True, True])
 
 
