@@ -70,13 +70,13 @@ read_number(Reader *reader)
 }
 
 static bool
-read_word(Reader *reader, const char *word)
+read_word(Reader *reader)
 {
-    gsize size = strlen(word);
+    const char *behind = vp_json_skip_value(reader->at, reader->end, 1);
 
-    if ((gsize)(reader->end - reader->at) < size || memcmp(reader->at, word, size) != 0)
+    if (!behind)
         return false;
-    reader->at += size;
+    reader->at = behind;
     return true;
 }
 
@@ -153,11 +153,9 @@ read_value(Reader *reader)
     case '"':
         return read_string(reader);
     case 't':
-        return read_word(reader, "true");
     case 'f':
-        return read_word(reader, "false");
     case 'n':
-        return read_word(reader, "null");
+        return read_word(reader);
     case '\0':
         return false;
     default:
