@@ -170,9 +170,9 @@ is_settled(const Entry *entry)
 
 /* The wait that can be answered first; NULL: none can. */
 static VpProbeWait *
-find_answerable(const Entry *entry)
+find_answerable(Entry *entry)
 {
-    VpProbeWait *first = entry->waits.head ? entry->waits.head->data : NULL;
+    VpProbeWait *first = g_queue_peek_head(&entry->waits);
 
     return first && first->looked && is_settled(entry) ? first : NULL;
 }
@@ -308,14 +308,13 @@ static void
 on_looked(VpLookResult *found, gpointer data)
 {
     Entry *entry = data;
-    const VpProbeWait *last = NULL;
+    const VpProbeWait *last = g_queue_peek_tail(&entry->waits);
 
     entry->look = NULL;
     for (GList *at = entry->waits.head; at; at = at->next) {
         VpProbeWait *wait = at->data;
 
         wait->looked |= wait->looking;
-        last = wait;
     }
     refresh(entry, found);
     pursue(entry);
