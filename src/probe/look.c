@@ -16,6 +16,7 @@
 #include <gio/gio.h>
 
 struct VpLook {
+    void (*work)(VpLook *look); /* the thread's */
     char *emulator;
     char *cache_dir;     /* may be NULL */
     char *known;         /* may be NULL */
@@ -39,18 +40,30 @@ free_look(gpointer data)
 }
 
 static void
+find_state(VpLook *look)
+{
+    VpLookResult *result = &look->result;
+
+    result->stamp = vp_probe_stamp(look->emulator);
+    result->errnum = errno;
+    if (result->stamp && look->cache_dir && g_strcmp0(result->stamp, look->known) != 0)
+        result->facts = vp_probe_cache_load(look->cache_dir, look->emulator, result->stamp);
+}
+
+static void
+find_change(VpLook *look)
+{
+    look->result.there = vp_shim_change_time(look->emulator, &look->result.changed);
+}
+
+static void
 look_at_files(GTask *task, gpointer source G_GNUC_UNUSED, gpointer data,
               GCancellable *cancellable G_GNUC_UNUSED)
 {
     VpLook *look = data;
-    VpLookResult *result = &look->result;
 
     if (!g_atomic_int_get(&look->cancelled))
-        result->stamp = vp_probe_stamp(look->emulator);
-    result->errnum = errno;
-    if (result->stamp && look->cache_dir && g_strcmp0(result->stamp, look->known) != 0)
-        result->facts = vp_probe_cache_load(look->cache_dir, look->emulator, result->stamp);
-    result->there = result->stamp && vp_shim_change_time(look->emulator, &result->changed);
+        look->work(look);
     g_task_return_boolean(task, TRUE);
 }
 
@@ -63,21 +76,43 @@ on_looked(GObject *source G_GNUC_UNUSED, GAsyncResult *task, gpointer data G_GNU
         look->func(&look->result, look->data);
 }
 
-VpLook *
-vp_look_new(const char *emulator, const char *cache_dir, const char *known, VpLookFunc func,
-            gpointer data)
+static VpLook *
+new_look(void (*work)(VpLook *), const char *emulator, VpLookFunc func, gpointer data)
 {
     VpLook *look = g_new0(VpLook, 1);
-    g_autoptr(GTask) task = g_task_new(NULL, NULL, on_looked, NULL);
 
+    look->work = work;
     look->emulator = g_strdup(emulator);
-    look->cache_dir = g_strdup(cache_dir);
-    look->known = g_strdup(known);
     look->func = func;
     look->data = data;
+    return look;
+}
+
+static VpLook *
+begin(VpLook *look)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, on_looked, NULL);
+
     g_task_set_task_data(task, look, free_look);
     g_task_run_in_thread(task, look_at_files);
     return look;
+}
+
+VpLook *
+vp_look_for_state(const char *emulator, const char *cache_dir, const char *known, VpLookFunc func,
+                  gpointer data)
+{
+    VpLook *look = new_look(find_state, emulator, func, data);
+
+    look->cache_dir = g_strdup(cache_dir);
+    look->known = g_strdup(known);
+    return begin(look);
+}
+
+VpLook *
+vp_look_for_change(const char *emulator, VpLookFunc func, gpointer data)
+{
+    return begin(new_look(find_change, emulator, func, data));
 }
 
 void

@@ -11,7 +11,7 @@
  */
 typedef struct VpLook VpLook;
 
-/* What was found. */
+/* What was found: @stamp, @errnum and @facts of its state, or @there and @changed. */
 typedef struct VpLookResult {
     char *stamp;      /* see vp_probe_stamp(); NULL: there is no such file. To be stolen */
     int errnum;       /* why, if @stamp is NULL */
@@ -23,12 +23,14 @@ typedef struct VpLookResult {
 typedef void (*VpLookFunc)(VpLookResult *result, gpointer data);
 
 /*
- * Looks in a thread. @cache_dir may be NULL. @known: the stamp for which no facts are wanted, as
- * they are at hand; NULL: none. @func is called once, from the thread-default main context of the
- * caller, and the look is gone after that; or never, if it is cancelled.
+ * Looks in a thread: in which state the emulator is, or when it has changed. @func is called once,
+ * from the thread-default main context of the caller, and the look is gone after that; or never,
+ * if it is cancelled. @cache_dir may be NULL. @known: the stamp for which no facts are wanted, as
+ * they are at hand; NULL: none.
  */
-VpLook *vp_look_new(const char *emulator, const char *cache_dir, const char *known,
-                    VpLookFunc func, gpointer data);
+VpLook *vp_look_for_state(const char *emulator, const char *cache_dir, const char *known,
+                          VpLookFunc func, gpointer data);
+VpLook *vp_look_for_change(const char *emulator, VpLookFunc func, gpointer data);
 
 /* The thread comes to its end by itself, whenever that is. NULL is fine. */
 void vp_look_cancel(VpLook *look);

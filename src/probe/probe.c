@@ -301,7 +301,8 @@ look(Entry *entry)
         return;
     for (GList *at = entry->waits.head; at; at = at->next)
         ((VpProbeWait *)at->data)->looking = true;
-    entry->look = vp_look_new(entry->emulator, entry->probe->cache_dir, known, on_looked, entry);
+    entry->look = vp_look_for_state(entry->emulator, entry->probe->cache_dir, known, on_looked,
+                                    entry);
 }
 
 static void

@@ -162,7 +162,7 @@ work_on(VpFacts *facts, VpXmlNeeds *needs)
     if (!wishes->emulator)
         return false;
     if (!g_hash_table_contains(facts->changes, wishes->emulator)) {
-        facts->looking = vp_look_new(wishes->emulator, NULL, NULL, on_looked, facts);
+        facts->looking = vp_look_for_change(wishes->emulator, on_looked, facts);
         return true;
     }
     if (!needs->facts || g_hash_table_contains(facts->binaries, wishes->emulator))
