@@ -191,9 +191,9 @@ serve(void)
     }
 }
 
-/* For AddressSanitizer's runtime, where it is linked in. Its search for leaks at the end has another
- * process trace this one. Killed meanwhile, this one stayed a zombie: seen in one of ten runs of
- * test-inquiry under load, and in none of seventy without the search. */
+/* For AddressSanitizer's runtime, where it is linked in. Its search for leaks at the end has
+ * another process trace this one. Killed meanwhile, this one stayed a zombie: seen in one of ten
+ * runs of test-inquiry under load, and in none of seventy without the search. */
 const char *__asan_default_options(void);
 
 const char *
