@@ -40,7 +40,7 @@ ONLY_IN = {
     "gnutls": ["src/rpc"],
     "libvirt": ["src/client", "tools"],
     "histedit": ["tools"],
-    "gio": ["src/probe", "src/qemu_passthrough"],
+    "gio": ["src/probe"],
 }
 
 FUNCTION_LINES_MAX = 100
@@ -61,7 +61,6 @@ MAY_ATTACH = {
     "src/base/loop.c": "vp_loop_attach()",
     "src/probe/probe.c": "runs a context of its own",
     "src/probe/look.c": "returns in a thread, whose source wakes GLib up",
-    "src/qemu_passthrough/carried.c": "the same",
     "src/qemu_passthrough/daemon.c": "signals, before the loop runs",
 }
 

@@ -65,6 +65,10 @@
  * line, and holds two definitions. */
 #define VP_CLIENT_OWN_CALLS_MAX 4u
 
+/* XML that the loop's thread itself reads, in one message. Some 15 MB a second are read, so this
+ * takes two milliseconds; a domain has 3 to 20 KiB. What is longer goes to a thread. */
+#define VP_INLINE_XML_MAX (32u * 1024)
+
 /* Event registrations of one client. libvirt has no limit here; a client needs
  * one for each event name that it listens to. */
 #define VP_CLIENT_EVENTS_MAX 256u

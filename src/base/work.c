@@ -3,10 +3,10 @@
 /*
  * A pool of threads with a queue.
  *
- * The loop's thread puts work into the queue, a thread takes it out, runs it and puts it on the list
- * of what is done; a write to an eventfd wakes the loop, which calls back. `lock` guards both lists
- * and the counts, nothing else: a work's data belongs to the thread while it runs, and to the loop's
- * thread before and after.
+ * The loop's thread puts work into the queue, a thread takes it out, runs it and puts it on the
+ * list of what is done; a write to an eventfd wakes the loop, which calls back. `lock` guards both
+ * lists and the counts, nothing else: a work's data belongs to the thread while it runs, and to the
+ * loop's thread before and after.
  *
  * Fairness: an owner has at most all threads but one. What waits is taken in its order, but for
  * owners who have their share; so whoever makes a thousand documents that each take seconds waits

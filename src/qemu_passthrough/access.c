@@ -97,12 +97,12 @@ on_probe(const VpCallReply *reply, gpointer data)
 }
 
 int
-vp_access_question(const VpDomain *domain, vp_fd_associate_args *ret_args)
+vp_access_question(const char *name, const guint8 *uuid, int id, vp_fd_associate_args *ret_args)
 {
     *ret_args = (vp_fd_associate_args){ .name = (char *)PROBE_NAME };
-    ret_args->dom.name = domain->name;
-    ret_args->dom.id = domain->id;
-    memcpy(ret_args->dom.uuid, domain->uuid, sizeof(ret_args->dom.uuid));
+    ret_args->dom.name = (char *)name;
+    ret_args->dom.id = id;
+    memcpy(ret_args->dom.uuid, uuid, sizeof(ret_args->dom.uuid));
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
@@ -110,7 +110,7 @@ static void
 probe(VpAccessEntry *entry, const VpDomain *domain)
 {
     vp_fd_associate_args args = { 0 };
-    vp_autofd int fd = vp_access_question(domain, &args);
+    vp_autofd int fd = vp_access_question(domain->name, domain->uuid, domain->id, &args);
 
     entry->asking = true;
     entry->serial = vp_calls_send_with_fd(entry->client->calls, entry->client->up,

@@ -17,9 +17,10 @@ VpAccessVerdict vp_access_check(VpClient *client, const VpDomain *domain, VpAcce
                                 gpointer data);
 
 /* The question to which libvirtd says yes only if who asks may write to the domain: arguments of
- * VP_REMOTE_DOMAIN_FD_ASSOCIATE, which borrow from @domain, and the descriptor that goes with them,
- * -1 if none can be had. */
-int vp_access_question(const VpDomain *domain, vp_fd_associate_args *ret_args);
+ * VP_REMOTE_DOMAIN_FD_ASSOCIATE, which borrow @name, and the descriptor that goes with them, -1
+ * if none can be had. libvirtd looks domains up by @uuid alone. */
+int vp_access_question(const char *name, const guint8 *uuid, int id,
+                       vp_fd_associate_args *ret_args);
 
 /* Drops what is known about the client, and the questions under way without a call. */
 void vp_access_forget(VpClient *client);

@@ -23,9 +23,8 @@
 #include "base/fd.h"
 #include "base/inet.h"
 #include "qemu_passthrough/access.h"
-#include "qemu_passthrough/carried.h"
 #include "qemu_passthrough/descriptors.h"
-#include "qemu_passthrough/facts.h"
+#include "qemu_passthrough/document.h"
 #include "qemu_passthrough/intercept.h"
 #include "qemu_passthrough/monitor.h"
 #include "qemu_passthrough/own_calls.h"
@@ -76,7 +75,7 @@ must_hold(const VpClient *client, const VpFrame *frame)
     if (frame->header.program == VP_KEEPALIVE_PROGRAM)
         return client->up == NULL;
     return client->state == VP_CLIENT_CONNECTING || client->state == VP_CLIENT_OPENING ||
-           vp_link_is_full(client->up) || vp_link_is_full(client->down) ||
+           client->document || vp_link_is_full(client->up) || vp_link_is_full(client->down) ||
            (is_call(&frame->header) && vp_calls_clashes(client->calls, &frame->header));
 }
 
@@ -123,6 +122,9 @@ on_down_ended(VpLink *link G_GNUC_UNUSED, gpointer data)
         drop(client, "it closed the connection");
         return;
     }
+    client->down_ended = true;
+    if (client->document)
+        return;
     client->state = VP_CLIENT_LEAVING;
     vp_link_end(client->up);
 }
@@ -153,7 +155,7 @@ on_up_frame(VpLink *link G_GNUC_UNUSED, const VpFrame *frame, gpointer data)
         /* A client that is gone by now took its links with it; TAKEN is right for both. */
         return VP_LINK_TAKEN;
     }
-    if (vp_link_is_full(client->down))
+    if (client->answer || vp_link_is_full(client->down))
         return VP_LINK_HELD;
     if (frame->header.type == VP_FRAME_REPLY || frame->header.type == VP_FRAME_REPLY_WITH_FDS)
         row = vp_intercept_find(frame->header.program, frame->header.procedure);
@@ -177,7 +179,9 @@ on_up_ended(VpLink *link G_GNUC_UNUSED, gpointer data)
 {
     VpClient *client = data;
 
-    vp_client_leave(client, "libvirtd closed the connection");
+    client->up_ended = true;
+    if (!client->answer)
+        vp_client_leave(client, "libvirtd closed the connection");
 }
 
 static const VpLinkOps up_ops = {
@@ -328,8 +332,8 @@ vp_client_free(VpClient *client)
     vp_loop_cancel(&client->retry);
     vp_monitor_forget_client(client);
     vp_own_calls_forget_client(client);
-    vp_facts_free(client->facts);
-    vp_carried_free(client->carried);
+    vp_document_free(client->document);
+    vp_answer_free(client->answer);
     vp_events_forget_client(client);
     vp_access_forget(client);
     vp_calls_free(client->calls);
@@ -357,6 +361,46 @@ vp_client_reply(VpClient *client, const VpHeader *call, void *func, void *object
     else
         vp_rpc_send_error(client->down, call, VP_RPC_RPC, VP_RPC_FROM_RPC,
                           "%s does not fit into libvirt's protocol", what);
+}
+
+guint64
+vp_client_owner(const VpClient *client)
+{
+    if (client->tls_name)
+        return G_GUINT64_CONSTANT(1) << 32 | g_str_hash(client->tls_name);
+    return client->peer.uid;
+}
+
+void
+vp_client_send_changed(VpLink *link, const VpFrame *frame, const GByteArray *payload)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VpFrame changed = *frame;
+
+    vp_frame_begin(bytes, &frame->header);
+    g_byte_array_append(bytes, payload->data, payload->len);
+    g_assert(vp_frame_end(bytes));
+    changed.header.length = bytes->len;
+    changed.bytes = bytes->data;
+    vp_link_send_frame(link, &changed);
+}
+
+void
+vp_client_call_done(VpClient *client)
+{
+    if (client->down_ended)
+        on_down_ended(client->down, client);
+    else
+        vp_client_go_on(client);
+}
+
+void
+vp_client_reply_done(VpClient *client)
+{
+    if (client->up_ended)
+        on_up_ended(client->up, client);
+    else
+        vp_link_resume(client->up);
 }
 
 void

@@ -8,7 +8,7 @@
 
 /*
  * One client: its connection to us, and its own connection to libvirtd. Fields are shared by the
- * files that answer for libvirtd (open.c, xml_calls.c, monitor.c, events.c, access.c) and belong
+ * files that answer for libvirtd (open.c, document.c, monitor.c, events.c, access.c) and belong
  * to client.c where nothing else is said.
  */
 typedef enum VpClientState {
@@ -39,8 +39,10 @@ struct VpClient {
     GHashTable *users;          /* monitor.c: VpDomain (a reference) -> VpAddedUser; NULL without */
     GPtrArray *requests;        /* monitor.c: monitor commands without a reply; NULL without */
     GPtrArray *own_calls;       /* own_calls.c: calls of our own without a reply; NULL without */
-    VpFacts *facts;             /* xml_calls.c: what the held call's document needs; NULL without */
-    VpCarried *carried;         /* xml_calls.c: what its document is to keep; NULL without */
+    VpDocument *document;       /* document.c: the call that all behind it waits for, or NULL */
+    VpAnswer *answer;           /* answer.c: the same for replies, or NULL */
+    bool down_ended;            /* the client has sent its last byte, behind `document` */
+    bool up_ended;              /* libvirtd has, behind `answer` */
     GHashTable *access;         /* access.c: cached verdicts; NULL without */
     VpEventFilters filters;     /* events.c: registrations */
 };
@@ -57,6 +59,17 @@ void vp_client_send(VpClient *client, const GByteArray *frame);
  * a limit of libvirt's protocol. */
 void vp_client_reply(VpClient *client, const VpHeader *call, void *func, void *object,
                      const char *what);
+
+/* Who is charged for what is done for the client: a number for each user, and for each name in a
+ * certificate. */
+guint64 vp_client_owner(const VpClient *client);
+
+/* The same frame with another payload, which the walk has seen to fit. */
+void vp_client_send_changed(VpLink *link, const VpFrame *frame, const GByteArray *payload);
+
+/* `document`, or `answer`, is done: what has waited behind it goes on. */
+void vp_client_call_done(VpClient *client);
+void vp_client_reply_done(VpClient *client);
 
 /* Something the client's held frame may have waited for has happened. */
 void vp_client_go_on(VpClient *client);

@@ -12,7 +12,8 @@
  * All calls go over the client's own connection, so libvirtd judges them by the client's rights
  * and its refusals are passed on as they are. A job has one question under way at a time; freeing
  * it cancels that one. (Not so the question of access.c: a job that waits for it lives as long as
- * its client, whose questions end with it.)
+ * its client, whose questions end with it.) What documents and expressions can make long is done in
+ * threads (Task), which own all that they reach.
  *
  * Somebody else may define the domain between our reading and our defining it, as with virsh edit;
  * the later one wins there too.
@@ -41,7 +42,8 @@ struct VpCommandline {
     guint32 serial;
     AnswerFunc next;
     GSource *later;          /* what needs no question is done in the next turn of the loop */
-    VpFacts *facts;          /* being gathered, or at hand */
+    VpWork *work;            /* a thread's, or NULL */
+    VpFacts *facts;          /* being gathered, or at hand; NULL: neither */
     char *upstream;          /* ALTER: the new definition, upstream form */
     VpCommandlineResult result;
 };
@@ -151,29 +153,99 @@ read_string(VpCommandline *job, const VpCallReply *reply)
     return text;
 }
 
+/* --- in a thread ---------------------------------------------------------- */
+
+/* What a thread does for a job. Which fields are used depends on what. */
+typedef struct Task {
+    VpCommandline *job;      /* the loop's thread's only */
+    VpFacts *facts;          /* a reference */
+    char *text;              /* what libvirtd has said, or the definition in author's form */
+    char *change;            /* <qemu:commandline> */
+    guint mode;
+    char *result;            /* what comes of it: a document, */
+    GPtrArray *needs;        /* what its translation needs, */
+    VpNative native;         /* a command line, */
+    GError *error;           /* or a failure */
+} Task;
+
+static void
+task_free(gpointer data)
+{
+    Task *task = data;
+
+    vp_facts_unref(task->facts);
+    g_free(task->text);
+    g_free(task->change);
+    g_free(task->result);
+    g_clear_pointer(&task->needs, g_ptr_array_unref);
+    vp_native_clear(&task->native);
+    g_clear_error(&task->error);
+    g_free(task);
+}
+
+/* Takes @text. */
+static Task *
+task_new(VpCommandline *job, VpFacts *facts, char *text)
+{
+    Task *task = g_new0(Task, 1);
+
+    task->job = job;
+    task->facts = facts ? vp_facts_ref(facts) : vp_facts_new(job->client->daemon);
+    task->text = text;
+    task->change = g_strdup(job->wish.xml);
+    task->mode = job->wish.mode;
+    return task;
+}
+
+static void
+run(Task *task, VpWorkFunc work, VpWorkFunc done)
+{
+    VpClient *client = task->job->client;
+
+    task->job->work = vp_work_start(client->daemon->workers, vp_client_owner(client), work, done,
+                                    task, task_free);
+}
+
+/* The task is over; true unless the job has failed with it. */
+static bool
+take(Task *task)
+{
+    task->job->work = NULL;
+    if (task->error)
+        fail(task->job, task->error);
+    return !task->error;
+}
+
 /* --- the command line of a definition ------------------------------------- */
 
-static bool
-take_native(VpCommandline *job, const VpCallReply *reply)
+static void
+read_native(gpointer data)
 {
-    g_autofree char *text = read_string(job, reply);
-    g_auto(VpNative) native = { 0 };
-    g_autoptr(GError) error = NULL;
+    Task *task = data;
 
-    if (!text)
-        return false;
-    if (!vp_native_read(text, &native, &error)) {
-        fail(job, error);
-        return false;
-    }
-    for (guint i = 0; native.warnings && i < native.warnings->len; i++)
-        g_ptr_array_add(job->result.warnings, g_strdup(g_ptr_array_index(native.warnings, i)));
-    if (native.refusal)
-        g_ptr_array_add(job->result.warnings, g_strdup(native.refusal->message));
-    job->result.generated = g_steal_pointer(&native.generated);
-    job->result.altered = g_steal_pointer(&native.altered);
-    job->result.environment = g_steal_pointer(&native.environment);
-    return true;
+    vp_native_read(task->text, &task->native, &task->error);
+}
+
+static void
+take_native(VpCommandline *job, VpNative *native)
+{
+    for (guint i = 0; native->warnings && i < native->warnings->len; i++)
+        g_ptr_array_add(job->result.warnings, g_strdup(g_ptr_array_index(native->warnings, i)));
+    if (native->refusal)
+        g_ptr_array_add(job->result.warnings, g_strdup(native->refusal->message));
+    job->result.generated = g_steal_pointer(&native->generated);
+    job->result.altered = g_steal_pointer(&native->altered);
+    job->result.environment = g_steal_pointer(&native->environment);
+}
+
+/* @done gets the command line in libvirtd's @reply. */
+static void
+run_native(VpCommandline *job, const VpCallReply *reply, VpWorkFunc done)
+{
+    char *text = read_string(job, reply);
+
+    if (text)
+        run(task_new(job, NULL, text), read_native, done);
 }
 
 /* --- alter ---------------------------------------------------------------- */
@@ -185,12 +257,15 @@ on_defined(VpCommandline *job, const VpCallReply *reply G_GNUC_UNUSED)
 }
 
 static void
-on_new_native(VpCommandline *job, const VpCallReply *reply)
+on_new_words(gpointer data)
 {
+    Task *task = data;
+    VpCommandline *job = task->job;
     vp_define_xml_args args = { .xml = job->upstream };
 
-    if (!take_native(job, reply))
+    if (!take(task))
         return;
+    take_native(job, &task->native);
     if (job->wish.dry_run)
         succeed(job);
     else
@@ -198,55 +273,92 @@ on_new_native(VpCommandline *job, const VpCallReply *reply)
 }
 
 static void
+on_new_native(VpCommandline *job, const VpCallReply *reply)
+{
+    run_native(job, reply, on_new_words);
+}
+
+static void
+translate(gpointer data)
+{
+    Task *task = data;
+    VpXmlRules rules = vp_facts_rules(task->facts);
+
+    if (vp_xml_translate(&rules, task->text, &task->result, &task->error) && !task->result)
+        task->result = g_strdup(task->text);
+}
+
+static void
+on_translated(gpointer data)
+{
+    Task *task = data;
+    VpCommandline *job = task->job;
+
+    if (!take(task))
+        return;
+    job->upstream = g_steal_pointer(&task->result);
+    ask_native(job, job->upstream, on_new_native);
+}
+
+static void
 on_facts(VpFacts *facts, gpointer data)
 {
     VpCommandline *job = data;
-    VpXmlRules rules = vp_facts_rules(facts);
-    g_autoptr(GError) error = NULL;
+    const vp_error_body *denied = vp_facts_denied(facts);
 
-    if (!vp_xml_translate(&rules, job->result.xml, &job->upstream, &error)) {
-        fail(job, error);
+    if (denied)
+        job->func(NULL, NULL, denied, job->data);
+    else
+        run(task_new(job, facts, g_strdup(job->result.xml)), translate, on_translated);
+}
+
+static void
+change(gpointer data)
+{
+    Task *task = data;
+    VpXmlRules rules = vp_facts_rules(task->facts);
+    g_autofree char *author = NULL;
+
+    if (vp_xml_restore(task->text, &author, &task->error) &&
+        vp_xml_change_alterations(author ?: task->text, (VpXmlChange)task->mode, task->change,
+                                  &task->result, &task->error))
+        task->needs = vp_xml_needs(&rules, task->result, &task->error);
+}
+
+static void
+on_changed(gpointer data)
+{
+    Task *task = data;
+    VpCommandline *job = task->job;
+
+    if (!take(task))
         return;
-    }
-    if (!job->upstream)
-        job->upstream = g_strdup(job->result.xml);
-    ask_native(job, job->upstream, on_new_native);
+    job->result.xml = g_steal_pointer(&task->result);
+    job->facts = vp_facts_gather(job->client, g_steal_pointer(&task->needs), job->wish.uuid,
+                                 on_facts, job);
 }
 
 static void
 on_definition(VpCommandline *job, const VpCallReply *reply)
 {
-    g_autofree char *xml = read_string(job, reply);
-    g_autofree char *author = NULL;
-    g_autoptr(GError) error = NULL;
-    GPtrArray *needs = NULL;
-    VpXmlRules rules = { 0 };
+    char *xml = read_string(job, reply);
 
-    if (!xml)
-        return;
-    if (!vp_xml_restore(xml, &author, &error) ||
-        !vp_xml_change_alterations(author ?: xml, (VpXmlChange)job->wish.mode, job->wish.xml,
-                                   &job->result.xml, &error)) {
-        fail(job, error);
-        return;
-    }
-    rules = vp_facts_rules(job->client->daemon->no_facts);
-    needs = vp_xml_needs(&rules, job->result.xml, &error);
-    if (needs)
-        job->facts = vp_facts_gather(job->client, needs, on_facts, job);
-    else
-        fail(job, error);
+    if (xml)
+        run(task_new(job, NULL, xml), change, on_changed);
 }
 
 /* --- get ------------------------------------------------------------------ */
 
 static void
-on_native(VpCommandline *job, const VpCallReply *reply)
+on_words(gpointer data)
 {
+    Task *task = data;
+    VpCommandline *job = task->job;
     g_autoptr(GError) error = NULL;
 
-    if (!take_native(job, reply))
+    if (!take(task))
         return;
+    take_native(job, &task->native);
     if (job->wish.form == VP_COMMANDLINE_ALTERED && !job->result.altered) {
         error = g_error_new(VP_ERROR, VP_ERROR_UNSUPPORTED, "the domain would not start: %s",
                             (char *)g_ptr_array_index(job->result.warnings,
@@ -255,6 +367,12 @@ on_native(VpCommandline *job, const VpCallReply *reply)
         return;
     }
     succeed(job);
+}
+
+static void
+on_native(VpCommandline *job, const VpCallReply *reply)
+{
+    run_native(job, reply, on_words);
 }
 
 static void
@@ -392,7 +510,9 @@ vp_commandline_free(VpCommandline *job)
     if (job->asking)
         vp_calls_cancel(job->client->calls, job->serial);
     vp_loop_cancel(&job->later);
-    vp_facts_free(job->facts);
+    vp_work_cancel(job->work);
+    vp_facts_cancel(job->facts);
+    vp_facts_unref(job->facts);
     vp_commandline_wish_clear(&job->wish);
     g_free(job->upstream);
     clear_result(&job->result);

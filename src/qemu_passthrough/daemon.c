@@ -18,7 +18,6 @@
 #include "qemu_passthrough/client.h"
 #include "qemu_passthrough/embed.h"
 #include "qemu_passthrough/events.h"
-#include "qemu_passthrough/facts.h"
 #include "qemu_passthrough/listener.h"
 #include "qemu_passthrough/monitor.h"
 #include "qemu_passthrough/notify.h"
@@ -38,6 +37,12 @@
 /* libvirtd passes on a command within milliseconds, unless QEMU is stopped or busy. What is not
  * removed in this time is found by the next virtpassd. */
 #define REMOVE_SESSIONS_MS 3000
+
+/* Documents that are worked on at a time: one user's take all but one. */
+#define DOCUMENT_THREADS 3
+
+/* The same for looks at files; those that hang hold no processor. */
+#define FILE_THREADS 8
 
 /* The daemon with what only the beginning and the end need. */
 typedef struct VpRun {
@@ -81,15 +86,6 @@ vp_daemon_drop_client(VpDaemon *daemon, VpClient *client)
         daemon->full = false;
         vp_listener_set_accepting(run->listener, true);
     }
-}
-
-VpXmlRules
-vp_daemon_xml_rules(const VpDaemon *daemon)
-{
-    return (VpXmlRules){
-        .policy = daemon->config.policy,
-        .session_dir = daemon->config.session_dir,
-    };
 }
 
 /* --- domains and their events --------------------------------------------- */
@@ -411,6 +407,10 @@ start(VpRun *run, GError **error)
     daemon->loop = vp_loop_new(NULL, error);
     if (!daemon->loop)
         return false;
+    daemon->workers = vp_workers_new(daemon->loop, DOCUMENT_THREADS, error);
+    daemon->file_workers = vp_workers_new(daemon->loop, FILE_THREADS, error);
+    if (!daemon->workers || !daemon->file_workers)
+        return false;
     daemon->address = (VpUpstreamAddress){ config->session, config->upstream };
     upstream_path = vp_upstream_path(&daemon->address, false);
     run->listener = vp_listener_new(daemon->loop, config, upstream_path, on_client, run, error);
@@ -423,7 +423,6 @@ start(VpRun *run, GError **error)
     }
     prepare_session_dir(config);
     daemon->probe = vp_probe_new(daemon->loop, config->cache_dir);
-    daemon->no_facts = vp_facts_new(daemon);
     daemon->upstream = vp_upstream_new(daemon->loop, &daemon->address, &upstream_ops, daemon);
     daemon->qmp_sockets = vp_qmp_sockets_new(daemon, vp_listener_path(run->listener));
     daemon->domains = vp_domains_new(daemon->loop, daemon->upstream, &domains_ops, daemon);
@@ -444,9 +443,10 @@ finish(VpRun *run)
     g_clear_pointer(&daemon->upstream, vp_upstream_free);
     g_clear_pointer(&daemon->domains, vp_domains_free);
     g_clear_pointer(&daemon->qmp_sockets, vp_qmp_sockets_free);
-    g_clear_pointer(&daemon->no_facts, vp_facts_free);
     g_clear_pointer(&daemon->probe, vp_probe_free);
     g_clear_pointer(&run->embed, vp_embed_stop);
+    g_clear_pointer(&daemon->workers, vp_workers_free);
+    g_clear_pointer(&daemon->file_workers, vp_workers_free);
     g_clear_pointer(&daemon->loop, vp_loop_free);
     g_ptr_array_unref(daemon->clients);
     vp_config_clear(&daemon->config);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/work.h"
 #include "probe/probe.h"
 #include "qemu_passthrough/config.h"
 #include "qemu_passthrough/domains.h"
 #include "qemu_passthrough/upstream.h"
 
 typedef struct VpClient VpClient;
-typedef struct VpCarried VpCarried;
+typedef struct VpDocument VpDocument;
+typedef struct VpAnswer VpAnswer;
 typedef struct VpFacts VpFacts;
 typedef struct VpQmpSockets VpQmpSockets;
 
@@ -19,7 +21,8 @@ typedef struct VpDaemon {
     VpUpstream *upstream;
     VpDomains *domains;
     VpProbe *probe;
-    VpFacts *no_facts;      /* facts.h; for documents that need none */
+    VpWorkers *workers;     /* for documents */
+    VpWorkers *file_workers; /* for looks at files that clients name, which may never end */
     VpQmpSockets *qmp_sockets;
     GPtrArray *clients;     /* VpClient, owned */
     bool full;              /* max_clients reached: nobody is accepted */
@@ -31,9 +34,6 @@ int vp_daemon_run(VpConfig *config);
 
 /* A client is gone: frees it. */
 void vp_daemon_drop_client(VpDaemon *daemon, VpClient *client);
-
-/* How documents are translated now. */
-VpXmlRules vp_daemon_xml_rules(const VpDaemon *daemon);
 
 /* Somebody listens for events of QEMU: libvirtd is asked for those of domains without a session. */
 void vp_daemon_want_events(VpDaemon *daemon);

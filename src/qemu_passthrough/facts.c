@@ -1,38 +1,58 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Facts for translations, gathered one after the other: each domain of a document may need to know
- * libvirtd's default emulator (CONNECT_GET_DOMAIN_CAPABILITIES, on the client's connection: it
- * needs connect.write, as define does), when that changed, and what that binary can do (src/probe,
- * which caches).
+ * Facts for translations, gathered one after the other: may the client write to the domain; then
+ * for each domain of a document libvirtd's default emulator, or whether libvirtd runs the named one
+ * for this client; when that changed, and what that binary can do (src/probe, which caches).
  *
- * Nothing fails here. What is missing at the end makes the translation fail where it is needed,
- * with an error that names the element; why it is missing is part of that error.
+ * Order is the point. A document names a program, and we are about to look at it, run it and make a
+ * link for it. libvirtd itself runs a program named as an emulator for whoever has connect.write
+ * (CONNECT_GET_DOMAIN_CAPABILITIES), so that call is made on the client's connection: its success
+ * means that libvirtd has judged this client, and that it has run the very same program. Where the
+ * document takes the place of a domain's definition the right to write to that domain comes first,
+ * by a call that needs it and is of no consequence (access.c). A domain that libvirtd does not know
+ * is a new one, whose definition is libvirtd's to judge when it comes.
+ *
+ * A refusal ends the gathering: nothing has been done then. Nothing else fails here. What is
+ * missing at the end makes the translation fail where it is needed, with an error that names the
+ * element; why it is missing is part of that error.
  */
 
 #include "qemu_passthrough/facts.h"
 
 #include "argv/compile.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "build-config.h"
 #include "plan/shim.h"
 #include "probe/look.h"
 #include "probe/probe.h"
+#include "qemu_passthrough/access.h"
+#include "rpc/rpc_error.h"
 
 #include <string.h>
 
 struct VpFacts {
-    const VpDaemon *daemon;
+    gint refs;               /* atomic */
+    const VpDaemon *daemon;  /* while gathering */
+    VpSessionPolicy policy;  /* these are the daemon's, as they were at the beginning */
+    char *session_dir;
+    char *shim_dir;
+    char *shim;
     VpClient *client;        /* on whose behalf; NULL: nothing is gathered */
+    guint8 uuid[16];         /* of the domain that the client is to write to */
+    bool judging;            /* `uuid` is to be asked about */
     VpFactsFunc func;
     gpointer data;
     GPtrArray *needs;        /* of VpXmlNeeds */
     guint at;                /* the one that is worked on */
-    bool done;
     GHashTable *defaults;    /* machine key -> path, or NULL when libvirtd knows none */
+    GHashTable *granted;     /* set of paths that libvirtd runs for this client */
     GHashTable *changes;     /* path -> struct timespec, NULL: there is no such file */
     GHashTable *binaries;    /* path -> VpQemuFacts (a reference), NULL: it cannot be asked */
     char *problem;           /* why something is missing; NULL: nothing is */
+    vp_error_body *denied;   /* libvirtd's refusal; NULL: none */
+    gint planned;            /* atomic: a plan has been made */
     bool asking;             /* libvirtd; `serial` */
     guint32 serial;
     VpLook *looking;
@@ -53,6 +73,91 @@ set_problem(VpFacts *facts, const char *text)
 {
     if (!facts->problem)
         facts->problem = g_strdup(text);
+}
+
+/* --- may the client ------------------------------------------------------- */
+
+/* A copy that outlives the reply; vp_xdr_clear() and g_free(). */
+static vp_error_body *
+copy_error(const vp_error_body *body)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    vp_error_body *copy = g_new0(vp_error_body, 1);
+
+    if (!vp_xdr_append(bytes, xdr_vp_error_body, (void *)body) ||
+        !vp_xdr_decode(bytes->data, bytes->len, xdr_vp_error_body, copy))
+        copy->code = VP_RPC_ACCESS_DENIED;
+    return copy;
+}
+
+/* true: the gathering ends here. */
+static bool
+take_refusal(VpFacts *facts, const VpCallReply *reply)
+{
+    if (reply->outcome == VP_CALL_OK)
+        return false;
+    if (reply->outcome == VP_CALL_ERROR)
+        facts->denied = copy_error(reply->error);
+    else
+        facts->denied = copy_error(&(vp_error_body){ .code = VP_RPC_INTERNAL_ERROR });
+    facts->at = facts->needs->len;
+    return true;
+}
+
+static void
+on_may_write(const VpCallReply *reply, gpointer data)
+{
+    VpFacts *facts = data;
+    bool unknown = reply->outcome == VP_CALL_ERROR &&
+                   (reply->error->code == VP_RPC_NO_DOMAIN || reply->error->code == VP_RPC_RPC);
+
+    facts->asking = false;
+    if (!unknown)
+        take_refusal(facts, reply);
+    next(facts);
+}
+
+static void
+ask_to_write(VpFacts *facts)
+{
+    vp_fd_associate_args args = { 0 };
+    vp_autofd int fd = vp_access_question("", facts->uuid, -1, &args);
+
+    facts->judging = false;
+    facts->asking = true;
+    facts->serial = vp_calls_send_with_fd(facts->client->calls, facts->client->up,
+                                          VP_REMOTE_PROGRAM, VP_REMOTE_DOMAIN_FD_ASSOCIATE,
+                                          xdr_vp_fd_associate_args, &args, fd, on_may_write,
+                                          facts);
+}
+
+static void
+ask_capabilities(VpFacts *facts, vp_domain_capabilities_args *args, VpCallFunc func)
+{
+    facts->asking = true;
+    facts->serial = vp_calls_send(facts->client->calls, facts->client->up, VP_REMOTE_PROGRAM,
+                                  VP_REMOTE_CONNECT_GET_DOMAIN_CAPABILITIES,
+                                  xdr_vp_domain_capabilities_args, args, func, facts);
+}
+
+static void
+on_may_run(const VpCallReply *reply, gpointer data)
+{
+    VpFacts *facts = data;
+    const VpXmlNeeds *needs = g_ptr_array_index(facts->needs, facts->at);
+
+    facts->asking = false;
+    if (!take_refusal(facts, reply))
+        g_hash_table_add(facts->granted, g_strdup(needs->wishes->emulator));
+    next(facts);
+}
+
+static void
+ask_to_run(VpFacts *facts, char *emulator)
+{
+    vp_domain_capabilities_args args = { .emulator = &emulator };
+
+    ask_capabilities(facts, &args, on_may_run);
 }
 
 /* --- the default emulator ------------------------------------------------- */
@@ -85,6 +190,8 @@ on_capabilities(const VpCallReply *reply, gpointer data)
         path = read_path(ret.capabilities);
         vp_xdr_clear(xdr_vp_domain_capabilities_ret, &ret);
     }
+    if (path)
+        g_hash_table_add(facts->granted, g_strdup(path));
     g_hash_table_insert(facts->defaults, machine_key(needs->type, needs->arch, needs->machine),
                         path);
     next(facts);
@@ -100,10 +207,7 @@ ask_default(VpFacts *facts, const VpXmlNeeds *needs)
         .machine = machine ? &machine : NULL,
     };
 
-    facts->asking = true;
-    facts->serial = vp_calls_send(facts->client->calls, facts->client->up, VP_REMOTE_PROGRAM,
-                                  VP_REMOTE_CONNECT_GET_DOMAIN_CAPABILITIES,
-                                  xdr_vp_domain_capabilities_args, &args, on_capabilities, facts);
+    ask_capabilities(facts, &args, on_capabilities);
 }
 
 /* --- when the binary has changed ------------------------------------------ */
@@ -148,7 +252,7 @@ on_probed(VpQemuFacts *binary, const GError *error, gpointer data)
 
 /* true: an answer will come. */
 static bool
-work_on(VpFacts *facts, VpXmlNeeds *needs)
+find_emulator(VpFacts *facts, VpXmlNeeds *needs)
 {
     g_autofree char *key = machine_key(needs->type, needs->arch, needs->machine);
     VpPlan *wishes = needs->wishes;
@@ -159,27 +263,45 @@ work_on(VpFacts *facts, VpXmlNeeds *needs)
     }
     if (!wishes->emulator)
         wishes->emulator = g_strdup(g_hash_table_lookup(facts->defaults, key));
-    if (!wishes->emulator)
+    if (!wishes->emulator || facts->client->trusted ||
+        g_hash_table_contains(facts->granted, wishes->emulator))
         return false;
-    if (!g_hash_table_contains(facts->changes, wishes->emulator)) {
-        facts->looking = vp_look_for_change(wishes->emulator, on_looked, facts);
+    ask_to_run(facts, wishes->emulator);
+    return true;
+}
+
+/* true: an answer will come. */
+static bool
+work_on(VpFacts *facts, VpXmlNeeds *needs)
+{
+    const char *emulator = NULL;
+
+    if (find_emulator(facts, needs))
+        return true;
+    emulator = needs->wishes->emulator;
+    if (!emulator)
+        return false;
+    if (!g_hash_table_contains(facts->changes, emulator)) {
+        facts->looking = vp_look_for_change(emulator, on_looked, facts);
         return true;
     }
-    if (!needs->facts || g_hash_table_contains(facts->binaries, wishes->emulator))
+    if (!needs->facts || g_hash_table_contains(facts->binaries, emulator))
         return false;
-    facts->probing = vp_probe_get(facts->daemon->probe, wishes->emulator, on_probed, facts);
+    facts->probing = vp_probe_get(facts->daemon->probe, emulator, on_probed, facts);
     return true;
 }
 
 static void
 next(VpFacts *facts)
 {
-    while (facts->at < facts->needs->len) {
+    if (facts->judging) {
+        ask_to_write(facts);
+        return;
+    }
+    for (; facts->at < facts->needs->len; facts->at++) {
         if (work_on(facts, g_ptr_array_index(facts->needs, facts->at)))
             return;
-        facts->at++;
     }
-    facts->done = true;
     facts->func(facts, facts->data);
 }
 
@@ -197,20 +319,38 @@ VpFacts *
 vp_facts_new(const VpDaemon *daemon)
 {
     VpFacts *facts = g_new0(VpFacts, 1);
+    const VpConfig *config = &daemon->config;
 
+    facts->refs = 1;
     facts->daemon = daemon;
+    facts->policy = config->policy;
+    facts->session_dir = g_strdup(config->session_dir);
+    facts->shim_dir = g_strdup(config->shim_dir);
+    facts->shim = g_strdup(config->shim);
     facts->defaults = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    facts->granted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     facts->changes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     facts->binaries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_binary);
     return facts;
 }
 
 VpFacts *
-vp_facts_gather(VpClient *client, GPtrArray *needs, VpFactsFunc func, gpointer data)
+vp_facts_ref(VpFacts *facts)
+{
+    g_atomic_int_inc(&facts->refs);
+    return facts;
+}
+
+VpFacts *
+vp_facts_gather(VpClient *client, GPtrArray *needs, const guint8 *uuid, VpFactsFunc func,
+                gpointer data)
 {
     VpFacts *facts = vp_facts_new(client->daemon);
 
     facts->client = client;
+    facts->judging = uuid && !client->trusted;
+    if (uuid)
+        memcpy(facts->uuid, uuid, sizeof(facts->uuid));
     facts->func = func;
     facts->data = data;
     facts->needs = needs;
@@ -218,29 +358,50 @@ vp_facts_gather(VpClient *client, GPtrArray *needs, VpFactsFunc func, gpointer d
     return facts;
 }
 
-bool
-vp_facts_done(const VpFacts *facts)
-{
-    return facts->done;
-}
-
 void
-vp_facts_free(VpFacts *facts)
+vp_facts_cancel(VpFacts *facts)
 {
     if (!facts)
         return;
     if (facts->asking)
         vp_calls_cancel(facts->client->calls, facts->serial);
-    vp_look_cancel(facts->looking);
+    facts->asking = false;
+    vp_look_cancel(g_steal_pointer(&facts->looking));
     if (facts->probing)
-        vp_probe_cancel(facts->probing);
+        vp_probe_cancel(g_steal_pointer(&facts->probing));
     vp_loop_cancel(&facts->later);
+}
+
+void
+vp_facts_unref(VpFacts *facts)
+{
+    if (!facts || !g_atomic_int_dec_and_test(&facts->refs))
+        return;
     g_clear_pointer(&facts->needs, g_ptr_array_unref);
     g_hash_table_unref(facts->defaults);
+    g_hash_table_unref(facts->granted);
     g_hash_table_unref(facts->changes);
     g_hash_table_unref(facts->binaries);
+    if (facts->denied)
+        vp_xdr_clear(xdr_vp_error_body, facts->denied);
+    g_free(facts->denied);
     g_free(facts->problem);
+    g_free(facts->session_dir);
+    g_free(facts->shim_dir);
+    g_free(facts->shim);
     g_free(facts);
+}
+
+const vp_error_body *
+vp_facts_denied(const VpFacts *facts)
+{
+    return facts->denied;
+}
+
+bool
+vp_facts_planned(const VpFacts *facts)
+{
+    return g_atomic_int_get(&facts->planned);
 }
 
 /* --- for the translation -------------------------------------------------- */
@@ -263,7 +424,7 @@ default_emulator(const VpXmlMachine *machine, gpointer data, GError **error)
 static bool
 compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data, GError **error)
 {
-    const VpFacts *facts = data;
+    VpFacts *facts = data;
     VpQemuFacts *binary = g_hash_table_lookup(facts->binaries, wishes->emulator);
     g_auto(VpCompiled) compiled = { 0 };
 
@@ -277,6 +438,7 @@ compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data,
         *ret_plan = vp_plan_to_json(compiled.shim, error);
         if (!*ret_plan)
             return false;
+        g_atomic_int_set(&facts->planned, TRUE);
     }
     *ret_words = g_steal_pointer(&compiled.words);
     return true;
@@ -288,21 +450,21 @@ static char *
 shim(const char *emulator, gpointer data, GError **error)
 {
     const VpFacts *facts = data;
-    const VpConfig *config = &facts->daemon->config;
-    const char *const directories[] = { VP_LIBDIR, config->shim_dir, NULL };
+    const char *const directories[] = { VP_LIBDIR, facts->shim_dir, NULL };
 
-    return vp_shim_provide(directories, config->shim, emulator,
+    return vp_shim_provide(directories, facts->shim, emulator,
                            g_hash_table_lookup(facts->changes, emulator), error);
 }
 
 VpXmlRules
-vp_facts_rules(const VpFacts *facts)
+vp_facts_rules(VpFacts *facts)
 {
-    VpXmlRules rules = vp_daemon_xml_rules(facts->daemon);
-
-    rules.compile = compile;
-    rules.default_emulator = default_emulator;
-    rules.shim = shim;
-    rules.data = (gpointer)facts;
-    return rules;
+    return (VpXmlRules){
+        .policy = facts->policy,
+        .session_dir = facts->session_dir,
+        .compile = facts->denied ? NULL : compile,
+        .default_emulator = default_emulator,
+        .shim = shim,
+        .data = facts,
+    };
 }

@@ -12,14 +12,17 @@
 
 #include "qemu_passthrough/intercept.h"
 
-#define IN(procedure, layout, origin) \
-    { VP_REMOTE_PROGRAM, procedure, vp_xml_call, NULL, layout, NULL, false, VP_ORIGIN_##origin }
-#define IN_RUNNING(procedure, layout, origin) \
-    { VP_REMOTE_PROGRAM, procedure, vp_xml_call, NULL, layout, NULL, true, VP_ORIGIN_##origin }
-#define OUT(procedure, layout) \
-    { VP_REMOTE_PROGRAM, procedure, NULL, vp_xml_reply, NULL, layout, false, VP_ORIGIN_NONE }
-#define OURS(program, procedure, call, reply) \
-    { program, procedure, call, reply, NULL, NULL, false, VP_ORIGIN_NONE }
+#define XML(number, layout, from) \
+    .program = VP_REMOTE_PROGRAM, .procedure = number, .call = vp_xml_call, \
+    .call_layout = layout, .origin = VP_ORIGIN_##from
+#define IN(procedure, layout, origin) { XML(procedure, layout, origin) }
+#define IN_DEFINED(procedure, layout) { XML(procedure, layout, DEFINITION), .defines = true }
+#define IN_RUNNING(procedure, layout, origin) { XML(procedure, layout, origin), .running = true }
+#define OUT(number, layout) \
+    { .program = VP_REMOTE_PROGRAM, .procedure = number, .reply = vp_xml_reply, \
+      .reply_layout = layout }
+#define OURS(number, its_procedure, on_call, on_reply) \
+    { .program = number, .procedure = its_procedure, .call = on_call, .reply = on_reply }
 
 static const VpIntercept table[] = {
     OURS(VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_OPEN, vp_open_call, vp_open_reply),
@@ -27,11 +30,11 @@ static const VpIntercept table[] = {
     OURS(VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_SUPPORTS_FEATURE, vp_feature_call, NULL),
 
     IN(VP_REMOTE_DOMAIN_CREATE_XML, "Xu", DEFINITION),
-    IN(VP_REMOTE_DOMAIN_DEFINE_XML, "X", DEFINITION),
-    IN(VP_REMOTE_DOMAIN_DEFINE_XML_FLAGS, "Xu", DEFINITION),
+    IN_DEFINED(VP_REMOTE_DOMAIN_DEFINE_XML, "X"),
+    IN_DEFINED(VP_REMOTE_DOMAIN_DEFINE_XML_FLAGS, "Xu"),
     IN(VP_REMOTE_DOMAIN_CREATE_XML_WITH_FILES, "Xu", DEFINITION),
-    { VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_DOMAIN_XML_TO_NATIVE, vp_xml_call, vp_native_reply,
-      "sXu", NULL, false, VP_ORIGIN_NONE },
+    { XML(VP_REMOTE_CONNECT_DOMAIN_XML_TO_NATIVE, "sXu", NONE), .reply = vp_xml_reply,
+      .native = true },
     IN_RUNNING(VP_REMOTE_DOMAIN_SAVE_FLAGS, "DsYu", GUEST),
     IN_RUNNING(VP_REMOTE_DOMAIN_RESTORE_FLAGS, "sYu", IMAGE),
     IN_RUNNING(VP_REMOTE_DOMAIN_SAVE_PARAMS, "DTu", GUEST),

@@ -10,7 +10,7 @@ typedef enum VpIntercepted {
     VP_HOLD,  /* not now; it comes again after vp_client_go_on() */
 } VpIntercepted;
 
-/* Where the definition is that a call's document replaces: see carried.h. */
+/* Where the definition is that a call's document replaces: see previous.h. */
 typedef enum VpOrigin {
     VP_ORIGIN_NONE,
     VP_ORIGIN_DEFINITION, /* the domain's, by the document's uuid */
@@ -35,6 +35,8 @@ typedef struct VpIntercept {
     bool running;             /* its documents are of guests that run already, or did: see
                                * VpXmlRules */
     VpOrigin origin;
+    bool defines;             /* what is translated becomes a definition */
+    bool native;              /* the reply is a command line made of the document */
 } VpIntercept;
 
 /* NULL: not ours. */
@@ -48,7 +50,6 @@ VpIntercepted vp_identity_call(VpClient *client, const VpFrame *frame, const VpI
 VpIntercepted vp_xml_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
 VpIntercepted vp_xml_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row);
 VpIntercepted vp_monitor_call(VpClient *client, const VpFrame *frame, const VpIntercept *row);
-VpIntercepted vp_native_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row);
 VpIntercepted vp_commandline_alter_call(VpClient *client, const VpFrame *frame,
                                         const VpIntercept *row);
 VpIntercepted vp_commandline_get_call(VpClient *client, const VpFrame *frame,

@@ -11,7 +11,7 @@
  *     <virtpass:KEY xmlns:virtpass='http://virtpass.org/schemas/state/KEY/1.0'>JSON</virtpass:KEY>
  *
  * Readers through virtpassd do not see them (src/xml/state.c); a domain that is defined anew keeps
- * them all the same (carried.c).
+ * them all the same (previous.c).
  *
  * @upstream: our connection, NULL when there is none any more. @key: [a-z]+. @func is called once,
  * not before these return. Of the domain only name and uuid are used, before they return.

@@ -66,7 +66,8 @@ on_identity_set(const VpCallReply *reply, gpointer data)
 {
     VpVisitor *visitor = data;
     vp_fd_associate_args args = { 0 };
-    vp_autofd int fd = vp_access_question(visitor->domain, &args);
+    const VpDomain *domain = visitor->domain;
+    vp_autofd int fd = vp_access_question(domain->name, domain->uuid, domain->id, &args);
 
     if (reply->outcome != VP_CALL_OK || fd < 0 ||
         !vp_upstream_call_with_fd(visitor->upstream, VP_REMOTE_PROGRAM,

@@ -9,6 +9,8 @@
 
 #include "rpc/frame.h"
 
+#include "base/fd.h"
+
 #include <string.h>
 
 const char *const vp_frame_type_names[] = {
@@ -97,4 +99,19 @@ vp_frame_end(GByteArray *out)
         return false;
     memcpy(out->data, &wire, sizeof(wire));
     return true;
+}
+
+GByteArray *
+vp_frame_keep(const VpFrame *frame, int *fds, VpFrame *ret_frame)
+{
+    GByteArray *bytes = g_byte_array_sized_new(frame->header.length);
+
+    g_byte_array_append(bytes, frame->bytes, frame->header.length);
+    for (guint i = 0; i < frame->header.nfds; i++)
+        fds[i] = vp_steal_fd(&frame->fds[i]);
+    *ret_frame = *frame;
+    ret_frame->bytes = bytes->data;
+    ret_frame->payload = bytes->data + (frame->payload - frame->bytes);
+    ret_frame->fds = fds;
+    return bytes;
 }

@@ -78,6 +78,10 @@ vp_header_has_fds(guint32 type)
     return type == VP_FRAME_CALL_WITH_FDS || type == VP_FRAME_REPLY_WITH_FDS;
 }
 
+/* A copy for later, to which @ret_frame refers; @fds (VP_FRAME_FDS_MAX of them) takes over the
+ * descriptors. */
+GByteArray *vp_frame_keep(const VpFrame *frame, int *fds, VpFrame *ret_frame);
+
 /* Starts a frame in @out: writes the header with room for the length. */
 void vp_frame_begin(GByteArray *out, const VpHeader *header);
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "rpc/walk.h"
+#include "xml/passthrough.h"
+
+/*
+ * The payload of a call or reply with domain XML in it, from one form to the other. Nothing here
+ * knows a client, a connection or the loop: it may be done in any thread.
+ */
+
+/* What has to be found out before a payload can be translated. */
+typedef struct VpScan {
+    GPtrArray *needs;  /* of VpXmlNeeds */
+    bool any;          /* there is a document */
+    char *uuid;        /* of the first document's domain, as written; NULL: none */
+    char *snapshot;    /* name of the snapshot that the first document describes; NULL: none */
+} VpScan;
+
+void vp_scan_clear(VpScan *scan);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpScan, vp_scan_clear)
+
+/* Errors are left to the translation, which finds them again. */
+void vp_scan_payload(const VpXmlRules *rules, const char *layout, const guint8 *payload, gsize size,
+                     VpScan *ret_scan);
+
+typedef struct VpTranslated {
+    VpWalkVerdict verdict;
+    GByteArray *payload;  /* CHANGED */
+    GError *error;        /* REFUSED */
+    char *xml;            /* the first document in its new form; NULL: none, or not changed */
+} VpTranslated;
+
+void vp_translated_clear(VpTranslated *translated);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpTranslated, vp_translated_clear)
+
+/* Author's form -> upstream form. @previous: a document whose kept elements go into each; NULL:
+ * none. */
+void vp_translate_payload(const VpXmlRules *rules, const char *layout, const guint8 *payload,
+                          gsize size, const char *previous, VpTranslated *ret_translated);
+
+/* Upstream form -> author's form. */
+void vp_restore_payload(const char *layout, const guint8 *payload, gsize size,
+                        VpTranslated *ret_translated);
