@@ -61,6 +61,11 @@
  * client stops while it has that many. */
 #define VP_CLIENT_COMMANDS_MAX 32u
 
+/* Frames of one client with a serial from 2^31 up, where ours are (rpc/calls.c), that may still be
+ * answered. libvirt's clients count up from 0 and have none; libvirtd reads 5 calls ahead. Reading
+ * from the client stops while it has that many. */
+#define VP_CLIENT_HIGH_SERIALS_MAX 1024u
+
 /* Calls of one client about command lines that have no reply yet: each has libvirtd make a command
  * line, and holds two definitions. */
 #define VP_CLIENT_OWN_CALLS_MAX 4u

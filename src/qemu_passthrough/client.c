@@ -76,24 +76,60 @@ must_hold(const VpClient *client, const VpFrame *frame)
         return client->up == NULL;
     return client->state == VP_CLIENT_CONNECTING || client->state == VP_CLIENT_OPENING ||
            client->document || vp_link_is_full(client->up) || vp_link_is_full(client->down) ||
-           (is_call(&frame->header) && vp_calls_clashes(client->calls, &frame->header));
+           vp_calls_must_wait(client->calls, &frame->header);
+}
+
+static gboolean
+on_again(gpointer data)
+{
+    VpClient *client = data;
+
+    vp_loop_cancel(&client->again);
+    vp_client_go_on(client);
+    return G_SOURCE_REMOVE;
+}
+
+/* Later: this is called in the midst of a frame. */
+static void
+on_serial_free(gpointer data)
+{
+    VpClient *client = data;
+
+    if (!client->again)
+        client->again = vp_loop_timer(client->daemon->loop, 0, on_again, client);
+}
+
+/* What passes through the table, or straight on. Our own calls that come of it have serials that
+ * the frame has not. */
+static VpIntercepted
+look_at(VpClient *client, const VpFrame *frame)
+{
+    const VpIntercept *row = NULL;
+    VpIntercepted verdict = VP_PASS;
+
+    if (frame->header.program == VP_KEEPALIVE_PROGRAM)
+        return VP_PASS;
+    vp_calls_note(client->calls, &frame->header);
+    if (is_call(&frame->header))
+        row = vp_intercept_find(frame->header.program, frame->header.procedure);
+    if (row && row->call)
+        verdict = row->call(client, frame, row);
+    if (verdict == VP_HOLD)
+        vp_calls_unnote(client->calls, &frame->header);
+    return verdict;
 }
 
 static VpLinkNext
 on_down_frame(VpLink *link G_GNUC_UNUSED, const VpFrame *frame, gpointer data)
 {
     VpClient *client = data;
-    const VpIntercept *row = NULL;
     VpIntercepted verdict = VP_PASS;
 
     if (client->barred)
         return VP_LINK_TAKEN;
     if (must_hold(client, frame))
         return VP_LINK_HELD;
-    if (is_call(&frame->header))
-        row = vp_intercept_find(frame->header.program, frame->header.procedure);
-    if (row && row->call)
-        verdict = row->call(client, frame, row);
+    verdict = look_at(client, frame);
     if (verdict == VP_HOLD)
         return VP_LINK_HELD;
     if (vp_log_enabled(VP_LOG_DEBUG))
@@ -101,6 +137,15 @@ on_down_frame(VpLink *link G_GNUC_UNUSED, const VpFrame *frame, gpointer data)
     if (verdict == VP_PASS)
         vp_link_send_frame(client->up, frame);
     return VP_LINK_TAKEN;
+}
+
+/* Whoever wrote it: a reply frees the serial of the client's frame. */
+static void
+on_down_sending(VpLink *link G_GNUC_UNUSED, const guint8 *bytes, gpointer data)
+{
+    VpClient *client = data;
+
+    vp_calls_settle(client->calls, bytes);
 }
 
 static void
@@ -137,6 +182,7 @@ on_link_failed(VpLink *link G_GNUC_UNUSED, const char *reason, gpointer data)
 
 static const VpLinkOps down_ops = {
     .frame = on_down_frame,
+    .sending = on_down_sending,
     .drained = on_down_drained,
     .ended = on_down_ended,
     .failed = on_link_failed,
@@ -311,6 +357,7 @@ vp_client_new(VpDaemon *daemon, int fd, VpTls *tls, bool read_only)
     client->state = VP_CLIENT_CONNECTING;
     client->read_only = read_only;
     client->calls = vp_calls_new();
+    vp_calls_set_waiter(client->calls, on_serial_free, client);
     client->down = vp_link_new(daemon->loop, fd, VP_INBOX_FROM_CLIENT, &down_ops, client, &error);
     if (!client->down || !learn_peer(client, session, &error)) {
         vp_log_error("a client cannot be served: %s", error->message);
@@ -330,6 +377,7 @@ vp_client_free(VpClient *client)
     if (!client)
         return;
     vp_loop_cancel(&client->retry);
+    vp_loop_cancel(&client->again);
     vp_monitor_forget_client(client);
     vp_own_calls_forget_client(client);
     vp_document_free(client->document);

@@ -35,6 +35,7 @@ struct VpClient {
     GSource *retry;             /* of the connection to libvirtd */
     guint tries;
     VpCalls *calls;             /* ours among the client's, on `up` */
+    GSource *again;             /* its held frame may have had to wait for a serial only */
     GByteArray *open_reply;     /* open.c: given to the client when the identity is set */
     GHashTable *users;          /* monitor.c: VpDomain (a reference) -> VpAddedUser; NULL without */
     GPtrArray *requests;        /* monitor.c: monitor commands without a reply; NULL without */

@@ -396,6 +396,7 @@ answer_identity(guint32 serial, VpFrameStatus status)
 
     g_assert_cmpint(vp_header_decode(bytes->data, bytes->len, &frame.header), ==, VP_FRAME_OK);
     frame.header.serial = serial;
+    frame.header.procedure = VP_REMOTE_CONNECT_SET_IDENTITY;
     frame.payload = bytes->data + VP_FRAME_MIN;
     frame.payload_size = bytes->len - VP_FRAME_MIN;
     g_assert_true(vp_calls_take_reply(client->calls, &frame));

@@ -22,8 +22,15 @@ typedef struct VpCallReply {
 
 typedef void (*VpCallFunc)(const VpCallReply *reply, gpointer data);
 
-/* The calls of ours that have no reply yet, on one link that may carry others' calls as well. */
+/* The calls of ours that have no reply yet, on one link that may carry a client's frames as well. */
 VpCalls *vp_calls_new(void);
+
+/* @func is called when a frame for which vp_calls_must_wait() was true may be sent now. From the
+ * midst of things: it may only take note of it. */
+void vp_calls_set_waiter(VpCalls *calls, void (*func)(gpointer data), gpointer data);
+
+/* The next serial is @serial, or the next one that is free. For tests. */
+void vp_calls_start_at(VpCalls *calls, guint32 serial);
 
 /* Drops them all without a call. NULL is fine. */
 void vp_calls_free(VpCalls *calls);
@@ -41,11 +48,20 @@ guint32 vp_calls_send_with_fd(VpCalls *calls, VpLink *link, guint32 program, gin
 /* The reply may still come, but is of no interest to anybody. */
 void vp_calls_cancel(VpCalls *calls, guint32 serial);
 
-/* Is the reply @frame to a call of ours? Then its callback has been called. */
+/* Is the frame a reply to a call of ours? Then its callback has been called, and nobody else is to
+ * see it. */
 bool vp_calls_take_reply(VpCalls *calls, const VpFrame *frame);
 
-/* Would a call of somebody else with this header be mistaken for one of ours? */
-bool vp_calls_clashes(const VpCalls *calls, const VpHeader *header);
+/*
+ * The client's frames on the same link, each of which has to pass vp_calls_must_wait() (true: not
+ * now) and then vp_calls_note(), before anything is made of it; vp_calls_settle() is told of every
+ * frame that the client gets, by its bytes, whoever wrote it. vp_calls_unnote() takes back what was noted of a
+ * frame that has to come again. Not for keepalive, whose serials mean nothing.
+ */
+bool vp_calls_must_wait(VpCalls *calls, const VpHeader *header);
+void vp_calls_note(VpCalls *calls, const VpHeader *header);
+void vp_calls_unnote(VpCalls *calls, const VpHeader *header);
+void vp_calls_settle(VpCalls *calls, const guint8 *bytes);
 
 /* The link is gone: every callback is called with BROKEN, but for what a callback before it has
  * cancelled or freed. Calls that a callback sends stay. */

@@ -94,4 +94,11 @@ vp_get_u32(const guint8 *bytes)
     return (guint32)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
 }
 
+/* Of a frame whose header is there. */
+static inline guint32
+vp_frame_serial(const guint8 *bytes)
+{
+    return vp_get_u32(bytes + 20);
+}
+
 void vp_append_u32(GByteArray *out, guint32 value);

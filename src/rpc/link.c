@@ -333,13 +333,11 @@ takes_frames(const VpLink *link)
     return !is_over(link) && !link->broken && !link->ending;
 }
 
-void
-vp_link_send(VpLink *link, const guint8 *bytes, gsize n)
+static void
+send_bytes(VpLink *link, const guint8 *bytes, gsize n)
 {
     gsize done = 0;
 
-    if (!takes_frames(link))
-        return;
     if (link->out.len == 0)
         done = write_some(link, bytes, n);
     if (done < n)
@@ -350,6 +348,16 @@ vp_link_send(VpLink *link, const guint8 *bytes, gsize n)
 }
 
 void
+vp_link_send(VpLink *link, const guint8 *bytes, gsize n)
+{
+    if (!takes_frames(link))
+        return;
+    if (link->ops->sending)
+        link->ops->sending(link, bytes, link->data);
+    send_bytes(link, bytes, n);
+}
+
+void
 vp_link_send_frame(VpLink *link, const VpFrame *frame)
 {
     guint64 position = link->sent + link->out.len + frame->header.length;
@@ -357,20 +365,26 @@ vp_link_send_frame(VpLink *link, const VpFrame *frame)
 
     if (!takes_frames(link))
         return; /* the descriptors stay with the frame, whose inbox closes them */
-    if (frame->header.nfds > 0 && !vp_link_carries_fds(link)) {
+    if (frame->header.nfds == 0) {
+        vp_link_send(link, frame->bytes, frame->header.length);
+        return;
+    }
+    if (!vp_link_carries_fds(link)) {
         vp_link_break(link);
         return;
     }
-    if (frame->header.nfds > 0 && !link->marks)
+    if (link->ops->sending)
+        link->ops->sending(link, frame->bytes, link->data);
+    if (!link->marks)
         link->marks = g_array_new(FALSE, FALSE, sizeof(VpFdMark));
     for (guint i = 0; i < frame->header.nfds; i++) {
         VpFdMark mark = { .position = position + i, .fd = vp_steal_fd(&frame->fds[i]) };
 
         g_array_append_val(link->marks, mark);
     }
-    vp_link_send(link, frame->bytes, frame->header.length);
-    if (frame->header.nfds > 0)
-        vp_link_send(link, zeros, frame->header.nfds);
+    send_bytes(link, frame->bytes, frame->header.length);
+    if (takes_frames(link))
+        send_bytes(link, zeros, frame->header.nfds);
 }
 
 void

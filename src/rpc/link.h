@@ -16,6 +16,9 @@ typedef enum VpLinkNext {
 
 typedef struct VpLinkOps {
     VpLinkNext (*frame)(VpLink *link, const VpFrame *frame, gpointer data);
+    /* May be NULL: a frame is about to be written, of whose bytes these are the first (its header,
+     * if no less). Nothing may be sent or freed in the call. */
+    void (*sending)(VpLink *link, const guint8 *bytes, gpointer data);
     /* The link was full and is not any more. */
     void (*drained)(VpLink *link, gpointer data);
     /* The peer will send nothing more (it may still read). Comes once, after its last frame. From a
@@ -54,7 +57,7 @@ void vp_link_pause(VpLink *link);
 /* Writes a frame; bytes that find no room are copied. @frame's descriptors are taken over. */
 void vp_link_send_frame(VpLink *link, const VpFrame *frame);
 
-/* Writes finished frames without descriptors. */
+/* Writes a finished frame without descriptors. */
 void vp_link_send(VpLink *link, const guint8 *bytes, gsize n);
 
 /* Bytes that wait to be written. */

@@ -113,13 +113,20 @@ give(const VpHeader *header, const guint8 *payload, gsize size)
 }
 
 static bool
-give_ok(guint32 serial)
+give_ok_to(gint32 procedure, guint32 serial)
 {
     const VpHeader header = {
-        .program = PROGRAM, .version = 1, .procedure = 1, .type = VP_FRAME_REPLY, .serial = serial,
+        .program = PROGRAM, .version = 1, .procedure = procedure, .type = VP_FRAME_REPLY,
+        .serial = serial,
     };
 
     return give(&header, (const guint8 *)&serial, sizeof(serial));
+}
+
+static bool
+give_ok(guint32 serial)
+{
+    return give_ok_to(1, serial);
 }
 
 static bool
@@ -177,7 +184,7 @@ test_descriptor(void)
     g_assert_cmpuint(vp_get_u32(bytes + 16), ==, VP_FRAME_CALL_WITH_FDS);
     g_assert_cmpuint(vp_get_u32(bytes + 28), ==, 1);
     g_assert_true(receive_as_libvirt(peer) == file_of(file));
-    g_assert_true(give_ok(FIRST));
+    g_assert_true(give_ok_to(249, FIRST));
     g_assert_cmpuint(callers[0].n, ==, 1);
     vp_clear_fd(&file);
     finish();
@@ -218,10 +225,9 @@ test_of_others(void)
     g_assert_false(give(&header, NULL, 0)); /* nothing was called yet */
     call(&callers[0]);
     g_assert_false(give_ok(0));
+    g_assert_false(give_ok(FIRST - 1));
     g_assert_false(give_ok(FIRST + 1));
-    header.program = 0x20008087;
-    g_assert_false(give(&header, NULL, 0));
-    header.program = PROGRAM;
+    g_assert_false(give_ok(G_MAXUINT32));
     header.type = VP_FRAME_MESSAGE;
     g_assert_false(give(&header, NULL, 0));
     header.type = VP_FRAME_STREAM;
@@ -229,6 +235,46 @@ test_of_others(void)
     g_assert_cmpuint(callers[0].n, ==, 0);
     g_assert_true(give_ok(FIRST));
     finish();
+}
+
+/* What has our serial but is not to our call is no answer, and nobody else gets it; nor does the
+ * right one do anything any more. */
+static void
+test_mismatch(void)
+{
+    static const struct {
+        guint32 program, version;
+        gint32 procedure;
+        guint32 type;
+    } wrong[] = {
+        { PROGRAM + 1, 1, 1, VP_FRAME_REPLY },
+        { PROGRAM, 2, 1, VP_FRAME_REPLY },
+        { PROGRAM, 0, 1, VP_FRAME_REPLY },
+        { PROGRAM, 1, 2, VP_FRAME_REPLY },
+        { PROGRAM, 1, 1, VP_FRAME_REPLY_WITH_FDS },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        VpHeader header = {
+            .program = wrong[i].program, .version = wrong[i].version,
+            .procedure = wrong[i].procedure, .type = wrong[i].type, .serial = FIRST,
+        };
+
+        start();
+        call(&callers[0]);
+        for (guint n = 0; n < 2; n++) {
+            g_assert_true(give(&header, NULL, 0));
+            g_assert_cmpuint(callers[0].n, ==, 1);
+            g_assert_cmpint(callers[0].outcome, ==, VP_CALL_BROKEN);
+        }
+        g_assert_true(give_ok(FIRST));
+        g_assert_cmpuint(callers[0].n, ==, 1);
+        g_assert_false(give_ok(FIRST));
+        g_assert_cmphex(call(&callers[1]), ==, FIRST + 1);
+        g_assert_true(give_ok(FIRST + 1));
+        g_assert_cmpint(callers[1].outcome, ==, VP_CALL_OK);
+        finish();
+    }
 }
 
 static void
@@ -278,26 +324,192 @@ test_cancel(void)
     finish();
 }
 
-/* A client's call that would get our reply, as long as ours is under way. */
-static void
-test_clash(void)
+/* --- a client's frames ----------------------------------------------------- */
+
+static VpHeader
+frame_of(guint32 type, guint32 serial)
 {
-    VpHeader header = { .program = PROGRAM, .version = 1, .procedure = 99, .serial = FIRST };
+    return (VpHeader){ .program = PROGRAM, .version = 1, .procedure = 99, .type = type,
+                       .serial = serial };
+}
+
+/* As client.c does. false: it has to wait. */
+static bool
+client_sends(guint32 type, guint32 serial)
+{
+    const VpHeader header = frame_of(type, serial);
+
+    if (vp_calls_must_wait(calls, &header))
+        return false;
+    vp_calls_note(calls, &header);
+    return true;
+}
+
+static void
+client_gets(guint32 type, guint32 serial, guint32 status)
+{
+    const VpHeader header = { .program = PROGRAM, .version = 1, .procedure = 99, .type = type,
+                              .serial = serial, .status = status };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    vp_frame_begin(bytes, &header);
+    g_assert_true(vp_frame_end(bytes));
+    vp_calls_settle(calls, bytes->data);
+}
+
+static void
+count_waiter(gpointer data)
+{
+    (*(guint *)data)++;
+}
+
+/* A frame of any type that a reply with our serial could come to waits as long as ours is under
+ * way, of whatever program. */
+static void
+test_waits(void)
+{
+    static const guint32 types[] = {
+        VP_FRAME_CALL, VP_FRAME_REPLY, VP_FRAME_MESSAGE, VP_FRAME_CALL_WITH_FDS,
+        VP_FRAME_REPLY_WITH_FDS, VP_FRAME_STREAM_HOLE, 7, G_MAXUINT32,
+    };
+    guint woken = 0;
 
     start();
-    g_assert_false(vp_calls_clashes(calls, &header));
+    vp_calls_set_waiter(calls, count_waiter, &woken);
     call(&callers[0]);
-    g_assert_true(vp_calls_clashes(calls, &header));
-    header.serial = FIRST + 1;
-    g_assert_false(vp_calls_clashes(calls, &header));
-    header.serial = FIRST;
-    header.program++;
-    g_assert_false(vp_calls_clashes(calls, &header));
-    header.program--;
+    for (guint i = 0; i < G_N_ELEMENTS(types); i++) {
+        VpHeader header = frame_of(types[i], FIRST);
+
+        g_assert_true(vp_calls_must_wait(calls, &header));
+        header.program++;
+        g_assert_true(vp_calls_must_wait(calls, &header));
+    }
+    g_assert_true(client_sends(VP_FRAME_STREAM, FIRST)); /* brings no reply */
+    g_assert_true(client_sends(VP_FRAME_CALL, FIRST + 1));
+    g_assert_true(client_sends(VP_FRAME_CALL, FIRST - 1));
     vp_calls_cancel(calls, FIRST);
-    g_assert_true(vp_calls_clashes(calls, &header));
+    g_assert_false(client_sends(VP_FRAME_CALL, FIRST));
+    g_assert_cmpuint(woken, ==, 0);
     g_assert_true(give_ok(FIRST));
-    g_assert_false(vp_calls_clashes(calls, &header));
+    g_assert_cmpuint(woken, ==, 1);
+    g_assert_true(client_sends(VP_FRAME_CALL, FIRST));
+    finish();
+}
+
+/* Our serials are none that the client still waits for, however often it has used them. */
+static void
+test_disjoint(void)
+{
+    start();
+    for (guint32 serial = FIRST - 3; serial < FIRST + 3; serial++)
+        g_assert_true(client_sends(VP_FRAME_CALL, serial));
+    g_assert_true(client_sends(VP_FRAME_MESSAGE, FIRST + 3));
+    g_assert_true(client_sends(VP_FRAME_CALL, FIRST + 5));
+    g_assert_true(client_sends(VP_FRAME_CALL_WITH_FDS, FIRST + 5));
+    g_assert_cmphex(call(&callers[0]), ==, FIRST + 4);
+    g_assert_cmphex(call(&callers[1]), ==, FIRST + 6);
+    client_gets(VP_FRAME_REPLY, FIRST + 5, VP_STATUS_OK);
+    client_gets(VP_FRAME_MESSAGE, FIRST + 5, VP_STATUS_OK); /* no reply */
+    g_assert_true(give_ok(FIRST + 4));
+    g_assert_true(give_ok(FIRST + 6));
+    g_assert_cmphex(call(&callers[2]), ==, FIRST + 7);
+    g_assert_true(give_ok(FIRST + 7));
+    finish();
+}
+
+/* Our serials go round; what is taken is passed over there too. */
+static void
+test_wrap(void)
+{
+    start();
+    vp_calls_start_at(calls, G_MAXUINT32 - 1);
+    g_assert_true(client_sends(VP_FRAME_CALL, G_MAXUINT32));
+    g_assert_true(client_sends(VP_FRAME_CALL, FIRST));
+    g_assert_true(client_sends(VP_FRAME_CALL, 0));
+    g_assert_cmphex(call(&callers[0]), ==, G_MAXUINT32 - 1);
+    g_assert_cmphex(call(&callers[0]), ==, FIRST + 1);
+    client_gets(VP_FRAME_REPLY_WITH_FDS, G_MAXUINT32, VP_STATUS_OK);
+    client_gets(VP_FRAME_REPLY, FIRST, VP_STATUS_ERROR);
+    vp_calls_start_at(calls, G_MAXUINT32 - 1);
+    g_assert_cmphex(call(&callers[0]), ==, G_MAXUINT32); /* the one before is still under way */
+    g_assert_cmphex(call(&callers[0]), ==, FIRST);
+    g_assert_cmphex(call(&callers[0]), ==, FIRST + 2);
+    finish();
+}
+
+/* What has to come again is not there in between. */
+static void
+test_unnote(void)
+{
+    const VpHeader header = frame_of(VP_FRAME_CALL, FIRST);
+
+    start();
+    g_assert_true(client_sends(VP_FRAME_CALL, FIRST));
+    vp_calls_unnote(calls, &header);
+    vp_calls_unnote(calls, &header); /* not more than there is */
+    g_assert_cmphex(call(&callers[0]), ==, FIRST);
+    g_assert_false(client_sends(VP_FRAME_CALL, FIRST));
+    finish();
+}
+
+/* A hole may bring a reply until its stream has ended. */
+static void
+test_streams(void)
+{
+    static const struct {
+        guint32 type, status;
+    } ends[] = {
+        { VP_FRAME_STREAM, VP_STATUS_OK },
+        { VP_FRAME_STREAM, VP_STATUS_ERROR },
+        { VP_FRAME_REPLY, VP_STATUS_ERROR },
+    };
+
+    start();
+    for (guint i = 0; i < G_N_ELEMENTS(ends); i++) {
+        for (guint n = 0; n < 2 * VP_CLIENT_HIGH_SERIALS_MAX; n++)
+            g_assert_true(client_sends(VP_FRAME_STREAM_HOLE, FIRST + 3 * i));
+        client_gets(VP_FRAME_STREAM, FIRST + 3 * i, VP_STATUS_CONTINUE);
+        g_assert_cmphex(call(&callers[0]), ==, FIRST + 3 * i + 1);
+        client_gets(ends[i].type, FIRST + 3 * i, ends[i].status);
+        vp_calls_start_at(calls, FIRST + 3 * i);
+        g_assert_cmphex(call(&callers[0]), ==, FIRST + 3 * i);
+        g_assert_cmphex(call(&callers[0]), ==, FIRST + 3 * i + 2);
+    }
+    finish();
+}
+
+/* A reply may be to the call or to the hole: nothing is free until both can be told apart. */
+static void
+test_call_and_hole(void)
+{
+    start();
+    g_assert_true(client_sends(VP_FRAME_CALL, FIRST));
+    g_assert_true(client_sends(VP_FRAME_STREAM_HOLE, FIRST));
+    client_gets(VP_FRAME_REPLY, FIRST, VP_STATUS_ERROR);
+    client_gets(VP_FRAME_STREAM, FIRST, VP_STATUS_OK);
+    g_assert_cmphex(call(&callers[0]), ==, FIRST + 1);
+    finish();
+}
+
+static void
+test_limit(void)
+{
+    const VpHeader low = frame_of(VP_FRAME_CALL, FIRST - 1);
+    guint woken = 0;
+
+    start();
+    vp_calls_set_waiter(calls, count_waiter, &woken);
+    for (guint i = 0; i < VP_CLIENT_HIGH_SERIALS_MAX; i++)
+        g_assert_true(client_sends(VP_FRAME_CALL, FIRST + i % 100));
+    g_assert_false(client_sends(VP_FRAME_CALL, FIRST));
+    g_assert_false(client_sends(VP_FRAME_CALL, FIRST + 5000));
+    g_assert_true(client_sends(VP_FRAME_STREAM, FIRST));
+    g_assert_false(vp_calls_must_wait(calls, &low));
+    g_assert_cmphex(call(&callers[0]), ==, FIRST + 100);
+    client_gets(VP_FRAME_REPLY, FIRST + 7, VP_STATUS_OK);
+    g_assert_cmpuint(woken, ==, 1);
+    g_assert_true(client_sends(VP_FRAME_CALL, FIRST + 5000));
+    g_assert_false(client_sends(VP_FRAME_CALL, FIRST + 5000));
     finish();
 }
 
@@ -387,7 +599,7 @@ test_send_in_break(void)
     vp_calls_break(calls);
     g_assert_cmpuint(callers[0].n, ==, 1);
     callers[0].to_send = NULL;
-    g_assert_true(give_ok(FIRST + 1));
+    g_assert_true(give_ok_to(2, FIRST + 1));
     g_assert_cmpuint(callers[0].n, ==, 2);
     finish();
 }
@@ -400,9 +612,16 @@ main(int argc, char **argv)
     g_test_add_func("/rpc/calls/descriptor", test_descriptor);
     g_test_add_func("/rpc/calls/routing", test_routing);
     g_test_add_func("/rpc/calls/of-others", test_of_others);
+    g_test_add_func("/rpc/calls/mismatch", test_mismatch);
     g_test_add_func("/rpc/calls/error", test_error);
     g_test_add_func("/rpc/calls/cancel", test_cancel);
-    g_test_add_func("/rpc/calls/clash", test_clash);
+    g_test_add_func("/rpc/calls/waits", test_waits);
+    g_test_add_func("/rpc/calls/disjoint", test_disjoint);
+    g_test_add_func("/rpc/calls/wrap", test_wrap);
+    g_test_add_func("/rpc/calls/unnote", test_unnote);
+    g_test_add_func("/rpc/calls/streams", test_streams);
+    g_test_add_func("/rpc/calls/call-and-hole", test_call_and_hole);
+    g_test_add_func("/rpc/calls/limit", test_limit);
     g_test_add_func("/rpc/calls/break", test_break);
     g_test_add_func("/rpc/calls/freed-without-callbacks", test_freed_without_callbacks);
     g_test_add_func("/rpc/calls/free-in-callback", test_free_in_callback);

@@ -14,6 +14,8 @@ COMMAND = '{"execute":"query-status"}'
 # Calls whose outcome tells whether somebody may write to a domain.
 PROBES = (rpc.SET_METADATA, rpc.FD_ASSOCIATE)
 
+HIGH_SERIALS_MAX = 1024
+
 as_root = unittest.skipUnless(os.geteuid() == 0, "only a system daemon tells who its clients are")
 
 
@@ -245,6 +247,198 @@ class Access(SystemMode):
         client = self.client_as(USER)
         wrong = ("x", guest.uuid("x"), -1)
         self.assertEqual(client.monitor_error(wrong, COMMAND)[0], 42)
+        self.works(client)
+
+
+# The first serial of virtpassd's own calls, which begin anew with each client.
+OURS = 0x80000000
+AROUND = [*range(OURS - 2, OURS + 5), 0xffffffff]
+ECHO, GET_LIB_VERSION = 7000, 157
+TYPES = (rpc.CALL, rpc.REPLY, rpc.MESSAGE, rpc.CALL_FDS, rpc.REPLY_FDS, 7, 1000)
+
+
+@as_root
+class Forgery(SystemMode):
+    """A client tries to have the reply to a call of its own taken for the reply to ours. The
+    upstream answers everything that is no question of ours with success: what it has got before
+    the question at once or just before the answer to that, and frames of any type."""
+
+    def prepare(self):
+        self.domain, self.server = self.guest("g", event=None)
+        self.other, _ = self.guest("h", 2, event=None)
+        self.user = pwd.getpwnam(USER).pw_uid
+        self.late = []
+
+    def setUp(self):
+        super().setUp()
+        root = self.client("qemu:///system")
+        for domain in (self.domain, self.other):
+            limits.poll_until(lambda d=domain: "running" in root.monitor(self.ref(d), COMMAND),
+                              "the session is there")
+        self.before = len(self.server.commands)
+        self.upstream.on(rpc.REMOTE, ECHO, self.echo)
+        self.upstream.on(rpc.REMOTE, GET_LIB_VERSION, lambda _peer, _frame: xdr.u64(9000000))
+        self.upstream.answered = (*TYPES, rpc.STREAM_HOLE)
+
+    def echo(self, peer, frame):
+        if frame.payload.startswith(b"late"):
+            self.late.append((peer, frame))
+            return upstream.NO_REPLY
+        return frame.payload
+
+    def answer_late(self):
+        while self.late:
+            peer, frame = self.late.pop()
+            peer.answer(frame, frame.payload)
+
+    def deny(self, proc, only=None):
+        """Questions of ours are denied, after everything that is to come before."""
+        def refuse(_peer, frame):
+            if only and xdr.Reader(frame.payload).domain()[0] != only:
+                return b""
+            self.answer_late()
+            raise upstream.Refuse(88, 55, "access denied: 'QEMU' denied access")
+        self.upstream.on(rpc.REMOTE, proc, refuse)
+
+    def decoys(self, serial):
+        """Calls that libvirtd allows this client, each alone."""
+        there = xdr.domain(*self.ref(self.other)) + xdr.string("mine") + xdr.u32(0)
+        calls = [(ECHO, b"late" + os.urandom(12)), (ECHO, b"now." + os.urandom(12)),
+                 (GET_LIB_VERSION, b""), (rpc.FD_ASSOCIATE, there)]
+        return [Frame(rpc.REMOTE, proc, serial=serial, payload=payload) for proc, payload in calls]
+
+    def own_replies(self, client, frames):
+        """Each call has its own answer, and nothing else came."""
+        expected = {GET_LIB_VERSION: xdr.u64(9000000), rpc.FD_ASSOCIATE: b""}
+        wanted = [(frame.serial, frame.proc, expected.get(frame.proc, frame.payload))
+                  for frame in frames]
+        for _ in range(len(wanted)):
+            reply = client.take(lambda f: f.proc in (ECHO, GET_LIB_VERSION, rpc.FD_ASSOCIATE))
+            wanted.remove((reply.serial, reply.proc, reply.payload))
+        self.works(client)
+        self.assertEqual([f for f in client.aside if f.type in (rpc.REPLY, rpc.REPLY_FDS)], [])
+
+    def attack(self, frames, after=(), answered=None):
+        """With a monitor command between @frames and @after, in one write."""
+        client = self.client_as(USER)
+        client.serial = 100
+        command = client.make_monitor(self.ref(self.domain), COMMAND)
+        everything = [*frames, command, *after]
+        client.send_bytes(b"".join(frame.encode() for frame in everything))
+        with self.assertRaises(rpc.RpcError) as caught:
+            client.reply(command)
+        self.assertEqual(caught.exception.code, 88)
+        self.answer_late()
+        self.own_replies(client, [*frames, *after] if answered is None else answered)
+        self.assertEqual(len(self.server.commands), self.before)
+
+    def test_every_serial_around_ours(self):
+        self.upstream.denied.add((self.user, "g"))
+        self.deny(rpc.FD_ASSOCIATE, only="g")
+        for serial in AROUND:
+            for place, count in ((0, 1), (1, 1), (0, 3)):
+                for number in range(4):
+                    frames = [self.decoys(serial)[number] for _ in range(count)]
+                    with self.subTest(serial=hex(serial), place=place, frame=frames):
+                        self.attack(*(frames, ()) if place == 0 else ((), frames))
+
+    def test_all_serials_at_once(self):
+        self.upstream.denied.add((self.user, "g"))
+        self.deny(rpc.FD_ASSOCIATE, only="g")
+        frames = [frame for serial in AROUND * 2 for frame in self.decoys(serial)]
+        self.attack(frames, [frame for serial in AROUND for frame in self.decoys(serial)])
+
+    def test_frames_of_all_types(self):
+        """libvirtd answers calls only; were it to answer others, that would be no verdict"""
+        self.upstream.denied.add((self.user, "g"))
+        self.deny(rpc.FD_ASSOCIATE, only="g")
+        for kind in TYPES:
+            frames = [Frame(rpc.REMOTE, ECHO, kind, serial, payload=b"now." + os.urandom(12))
+                      for serial in AROUND]
+            with self.subTest(type=kind):
+                self.attack(frames, frames)
+
+    def test_identity(self):
+        """What is sent before OPEN and answered after it is not the answer to SET_IDENTITY"""
+        self.deny(rpc.SET_IDENTITY)
+        for serial in AROUND:
+            client = self.client_as(USER, None)
+            name = xdr.optional("qemu:///system") + xdr.u32(0)
+            frames = [*self.decoys(serial)[:2] * 2, Frame(rpc.REMOTE, rpc.OPEN, serial=50,
+                                                          payload=name),
+                      *self.decoys(serial), Frame(rpc.REMOTE, rpc.GET_TYPE, serial=51)]
+            with self.subTest(serial=hex(serial)):
+                client.send_bytes(b"".join(frame.encode() for frame in frames))
+                with self.assertRaises((rpc.Closed, ConnectionError)):
+                    while client.recv().proc == ECHO:
+                        pass
+        self.assertEqual(self.upstream.select(lambda frame: frame.proc == rpc.GET_TYPE
+                                              and frame.serial == 51), [])
+
+    def test_identity_that_is_taken(self):
+        """With the same frames before it, who may is served, and gets its own replies"""
+        for serial in AROUND:
+            client = self.client_as(USER, None)
+            before = [*self.decoys(serial), *self.decoys(serial)]
+            open_call = Frame(rpc.REMOTE, rpc.OPEN, serial=50,
+                              payload=xdr.optional("qemu:///system") + xdr.u32(0))
+            after = self.decoys(serial)
+            client.send_bytes(b"".join(f.encode() for f in [*before, open_call, *after]))
+            client.reply(open_call)
+            limits.poll_until(lambda: len(self.late) == 3, "all calls")
+            self.answer_late()
+            client.serial = 100
+            self.own_replies(client, [*before, *after])
+
+    def test_streams(self):
+        """Data of a stream with such a serial goes both ways, also while a question is under way"""
+        self.upstream.hold(rpc.REMOTE, rpc.FD_ASSOCIATE)
+        self.upstream.answered = (rpc.CALL, rpc.CALL_FDS)
+        self.upstream.on(rpc.REMOTE, ECHO, lambda _peer, _frame: b"")
+        client = self.client_as(USER)
+        peer = self.peer_of(client)
+        self.upstream.on(rpc.REMOTE, ECHO, lambda _peer, _frame: b"")
+        for serial in range(OURS, OURS + 4):
+            opened = client.post(ECHO, b"opened", serial=serial)
+            client.reply(opened)
+        command = client.post_monitor(self.ref(self.domain), COMMAND)
+        _, question = self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE)
+        for serial in range(OURS, OURS + 4):
+            data = Frame(rpc.REMOTE, ECHO, rpc.STREAM, serial, rpc.CONTINUE, os.urandom(5))
+            client.send(data)
+            self.upstream.wait_frame(lambda f, d=data: f.same_bytes(d))
+            peer.send(data)
+            self.assertTrue(client.recv().same_bytes(data))
+        hole = [Frame(rpc.REMOTE, ECHO, rpc.STREAM_HOLE, serial, rpc.CONTINUE, xdr.i64(1))
+                for serial in range(OURS, OURS + 4)]
+        for frame in hole:
+            client.send(frame)
+        peer.answer(question)
+        self.assertIn("running", xdr.Reader(client.reply(command).payload).string())
+        for frame in hole:
+            self.upstream.wait_frame(lambda f, d=frame: f.same_bytes(d))
+        self.works(client)
+
+    def test_limit_of_high_serials(self):
+        """So many are sent on without a reply; the next one waits for one of them"""
+        self.upstream.hold(rpc.REMOTE, ECHO)
+        client = self.client_as(USER)
+        frames = [Frame(rpc.REMOTE, ECHO, serial=OURS + number)
+                  for number in range(HIGH_SERIALS_MAX + 1)]
+        client.send_bytes(b"".join(frame.encode() for frame in frames))
+
+        def seen():
+            return self.upstream.select(lambda f: f.proc == ECHO)
+        limits.poll_until(lambda: len(seen()) == HIGH_SERIALS_MAX, "as many as may be")
+        limits.stays(lambda: len(seen()) == HIGH_SERIALS_MAX, "no more")
+        peer, frame = seen()[0]
+        peer.answer(frame)
+        limits.poll_until(lambda: len(seen()) == HIGH_SERIALS_MAX + 1, "the next one")
+        for peer, frame in seen()[1:]:
+            peer.answer(frame)
+        for frame in frames:
+            client.reply(frame)
+        client.serial = 100
         self.works(client)
 
 

@@ -104,6 +104,7 @@ class Upstream:
         self.held = set()
         self.denied = set()          # (uid, name of the domain) without domain.write
         self.next_callback = 0
+        self.answered = (rpc.CALL, rpc.CALL_FDS)  # types of frames that get a reply
         self.linger = False          # keep the way back open when a peer has sent its last byte
         self.handlers = {(prog, proc): getattr(self, name) for prog, proc, name in MODEL}
         self.listener = None
@@ -167,7 +168,7 @@ class Upstream:
 
     def _dispatch(self, peer, frame):
         key = (frame.prog, frame.proc)
-        if frame.type not in (rpc.CALL, rpc.CALL_FDS) or key in self.held:
+        if frame.type not in self.answered or key in self.held:
             return
         handler = self.handlers.get(key)
         try:
