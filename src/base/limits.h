@@ -198,6 +198,21 @@
  * of the domain; a thousand snapshots with their parents take less. */
 #define VP_ADDED_KEPT_MAX (256u * 1024)
 
+/* --- The shim's links ---------------------------------------------------- */
+
+/* Bytes of the path of an <emulator> for which the shim is to stand. The link's path has all of it
+ * behind a directory of the operator's, and Linux ends paths at 4096; the longest that anybody
+ * needs, in a store whose directories are called by digests, has some 150. */
+#define VP_EMULATOR_PATH_MAX 1024u
+
+/* Parts of that path, each of which is a directory in the tree of links. Stores have five. */
+#define VP_EMULATOR_PARTS_MAX 32u
+
+/* Links in the tree of virtpassd's, one for each emulator that is in no package's tree. Who may
+ * define domains makes them, and one that a saved guest may name is not removed by itself. Hosts
+ * have a handful; a compute node with each release of QEMU for thirty architectures has less. */
+#define VP_SHIM_LINKS_MAX 256u
+
 /* --- Snapshots ----------------------------------------------------------- */
 
 /* Snapshots in all images of a domain together: each is held against all others. qcow2 itself

@@ -15,6 +15,11 @@
  * virtpassd is down. Links, because AppArmor judges the file at their end, and lets libvirtd start
  * what is in /usr/bin. Anybody may have such a tree: the package, the user of a session, a test.
  *
+ * What stands between the two names comes from a document, and becomes directories. So it has to be
+ * a path that means the same wherever it is put: one that leads upwards, or has in it the names by
+ * which the tree is told from the rest, is refused when the document is read as well as when the
+ * shim is started.
+ *
  * libvirt takes its answer for outdated when the change time of the file at the path is another,
  * to the second. That is the shim's, and does not change when the emulator does; so whoever sees
  * that the emulator is newer touches the shim. (libvirt also looks at the directory of QEMU's
@@ -24,20 +29,119 @@
 #include "plan/shim.h"
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define IN_TREE "/" VP_SHIM_TREE "/"
 
-char *
-vp_shim_path(const char *directory, const char *emulator)
+/* What of a refused path is shown. */
+#define SHOWN_MAX 100
+
+/* --- paths ------------------------------------------------------------------------ */
+
+static const char *
+find_fault_in_part(const char *part)
 {
-    return g_strconcat(directory, "/" VP_SHIM_TREE, emulator, "/" VP_SHIM_NAME, NULL);
+    if (g_str_equal(part, ".") || g_str_equal(part, ".."))
+        return "has '.' or '..' in it";
+    if (g_str_equal(part, VP_SHIM_TREE))
+        return "has the name of the shim's own tree, '" VP_SHIM_TREE "', in it";
+    if (g_str_equal(part, VP_SHIM_NAME))
+        return "has the shim's own name, '" VP_SHIM_NAME "', in it";
+    return strlen(part) > NAME_MAX ? "has a part of more than 255 bytes" : NULL;
+}
+
+static const char *
+find_fault(const char *path)
+{
+    for (const char *p = path; *p; p++) {
+        if (g_ascii_iscntrl(*p))
+            return "has a control character in it";
+    }
+    if (*path != '/')
+        return "is not absolute";
+    return g_str_has_suffix(path, "/") ? "ends with a slash" : NULL;
+}
+
+/* Of the path, what can stand in one line of a log. */
+static char *
+show(const char *path)
+{
+    g_autofree char *start = g_strndup(path, SHOWN_MAX);
+
+    for (char *p = start; *p; p++) {
+        if (g_ascii_iscntrl(*p))
+            *p = '?';
+    }
+    return g_utf8_make_valid(start, -1);
+}
+
+static bool
+refuse(const char *path, const char *fault, GError **error)
+{
+    g_autofree char *shown = show(path);
+
+    return vp_refuse(error, VP_ERROR_XML, "'%s' %s, expected the absolute path of QEMU without "
+                     "'.' and '..', such as /usr/bin/qemu-system-x86_64", shown, fault);
+}
+
+/* The length is known to be bounded. */
+static bool
+normalise(const char *path, GString *normal, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(path + 1, "/", -1);
+    guint n = 0;
+
+    for (char **part = parts; *part; part++) {
+        const char *fault = find_fault_in_part(*part);
+
+        if (fault)
+            return refuse(path, fault, error);
+        if (**part) {
+            g_string_append(g_string_append_c(normal, '/'), *part);
+            n++;
+        }
+    }
+    if (n <= VP_EMULATOR_PARTS_MAX)
+        return true;
+    return vp_refuse(error, VP_ERROR_LIMIT, "has a path of %u parts, expected %u at most", n,
+                     VP_EMULATOR_PARTS_MAX);
+}
+
+char *
+vp_shim_normal(const char *path, GError **error)
+{
+    g_autoptr(GString) normal = g_string_new(NULL);
+    gsize size = strlen(path);
+    const char *fault = NULL;
+
+    if (size > VP_EMULATOR_PATH_MAX) {
+        vp_refuse(error, VP_ERROR_LIMIT, "has a path of %zu bytes, expected %u at most", size,
+                  VP_EMULATOR_PATH_MAX);
+        return NULL;
+    }
+    fault = find_fault(path);
+    if (fault ? !refuse(path, fault, error) : !normalise(path, normal, error))
+        return NULL;
+    return g_string_free(g_steal_pointer(&normal), FALSE);
+}
+
+char *
+vp_shim_path(const char *directory, const char *emulator, GError **error)
+{
+    g_autofree char *normal = vp_shim_normal(emulator, error);
+
+    if (!normal) {
+        g_prefix_error(error, "<emulator> ");
+        return NULL;
+    }
+    return g_strconcat(directory, "/" VP_SHIM_TREE, normal, "/" VP_SHIM_NAME, NULL);
 }
 
 char *
@@ -45,11 +149,13 @@ vp_shim_emulator(const char *path)
 {
     const char *tree = g_strrstr(path, IN_TREE);
     const char *emulator = tree ? tree + strlen(IN_TREE) - 1 : NULL;
+    g_autofree char *written = NULL, *normal = NULL;
 
-    if (!emulator || !g_str_has_suffix(emulator, "/" VP_SHIM_NAME)
-        || strcmp(emulator, "/" VP_SHIM_NAME) == 0)
+    if (!emulator || !g_str_has_suffix(emulator, "/" VP_SHIM_NAME))
         return NULL;
-    return g_strndup(emulator, strlen(emulator) - strlen("/" VP_SHIM_NAME));
+    written = g_strndup(emulator, strlen(emulator) - strlen("/" VP_SHIM_NAME));
+    normal = vp_shim_normal(written, NULL);
+    return g_strcmp0(written, normal) == 0 ? g_steal_pointer(&normal) : NULL;
 }
 
 /* --- the change time ----------------------------------------------------------- */
@@ -81,44 +187,9 @@ is_stale(const char *path, const struct timespec *changed)
     return changed && stat(path, &shim) == 0 && is_later(changed, &shim.st_ctim);
 }
 
-/* --- links ----------------------------------------------------------------------- */
-
-static bool
-make_link(const char *path, const char *program, GError **error)
+void
+vp_shim_touch(const char *path, const struct timespec *changed)
 {
-    g_autofree char *directory = g_path_get_dirname(path);
-
-    if (g_mkdir_with_parents(directory, 0755) == 0
-        && (unlink(path) == 0 || errno == ENOENT) && symlink(program, path) == 0)
-        return true;
-    vp_error_set_errno(error, errno, "cannot make %s, a link to %s", path, program);
-    return false;
-}
-
-static char *
-find_link(const char *const *directories, const char *emulator)
-{
-    for (; *directories; directories++) {
-        g_autofree char *path = vp_shim_path(*directories, emulator);
-
-        if (access(path, X_OK) == 0)
-            return g_steal_pointer(&path);
-    }
-    return NULL;
-}
-
-char *
-vp_shim_provide(const char *const *directories, const char *program, const char *emulator,
-                const struct timespec *changed, GError **error)
-{
-    g_autofree char *path = find_link(directories, emulator);
-
-    if (!path) {
-        path = vp_shim_path(directories[g_strv_length((char **)directories) - 1], emulator);
-        if (!make_link(path, program, error))
-            return NULL;
-    }
     if (is_stale(path, changed) && utimensat(AT_FDCWD, path, NULL, 0) < 0)
         vp_log_debug("%s cannot be touched: %s", path, g_strerror(errno));
-    return g_steal_pointer(&path);
 }

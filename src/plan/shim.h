@@ -7,7 +7,7 @@
 
 /*
  * What who hands a domain to libvirt and the emulator shim have agreed on, besides the plan itself
- * and its variable (plan.h). shim.c says why it is this way.
+ * and its variable (plan.h). shim.c says why it is this way. Who makes the links is shim_tree.h.
  */
 
 /* Files that the shim leaves beside the guest's other run-time files: what -readconfig reads, and
@@ -19,23 +19,29 @@
 #define VP_SHIM_NAME "virtpass-emulator"
 #define VP_SHIM_TREE "virtpass-emulators"
 
-/* The path by which the shim stands for @emulator, an absolute path, in the tree in @directory:
- * DIRECTORY/virtpass-emulators/usr/bin/qemu-system-x86_64/virtpass-emulator. */
-char *vp_shim_path(const char *directory, const char *emulator);
+/*
+ * The path of an emulator as it stands in a tree: absolute, of VP_EMULATOR_PATH_MAX bytes and
+ * VP_EMULATOR_PARTS_MAX parts at most, none of them "." or ".." or a name of the tree's own,
+ * without control characters and without a slash at its end. Doubled slashes become one, which is
+ * all that is changed. NULL: @path is none; @error (VP_ERROR_XML or _LIMIT) begins with what was
+ * written and says what is expected in its place, but not in which element.
+ */
+char *vp_shim_normal(const char *path, GError **error);
 
-/* The way back, whatever directory the tree is in; NULL: the path is not one of the shim's. */
+/* The path by which the shim stands for @emulator, in the tree in @directory:
+ * DIRECTORY/virtpass-emulators/usr/bin/qemu-system-x86_64/virtpass-emulator. NULL: as above, and
+ * @error names <emulator>. Nothing is looked at. */
+char *vp_shim_path(const char *directory, const char *emulator, GError **error);
+
+/* The way back, whatever directory the tree is in; NULL: the path is not one of the shim's, or is
+ * one that vp_shim_path() does not make. */
 char *vp_shim_emulator(const char *path);
 
 /* When the emulator changed last. false: there is none. Waits for its file system, which may be on
  * a share that does not answer. */
 bool vp_shim_change_time(const char *emulator, struct timespec *ret_time);
 
-/*
- * Finds the shim's path for @emulator, in the first of @directories (NULL-terminated) that has a
- * tree with it; where none has, makes the link to @program in the last of them. When the emulator
- * is newer than the shim (@changed, see vp_shim_change_time(); NULL: not known) the shim is
- * touched, so that libvirt looks again at what the emulator can do; if that is not permitted, what
- * libvirt knows already has to do. NULL and @error (VP_ERROR_FAILED): no link could be made.
- */
-char *vp_shim_provide(const char *const *directories, const char *program, const char *emulator,
-                      const struct timespec *changed, GError **error);
+/* The emulator has changed at @changed (NULL: not known). Touches the shim at @path if that is
+ * older, so that libvirt looks again at what the emulator can do; if that is not permitted, what
+ * libvirt knows already has to do. */
+void vp_shim_touch(const char *path, const struct timespec *changed);

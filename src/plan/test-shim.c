@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Paths of the shim, and when it has to be touched. */
+/* Paths of the shim, and when it has to be touched. Links: test-shim_tree.c. */
 
 #include "plan/shim.h"
 
-#include <glib/gstdio.h>
+#include "base/limits.h"
+
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,7 +22,7 @@ check_emulator(const char *path, const char *expected)
 static void
 test_paths(void)
 {
-    g_autofree char *path = vp_shim_path("/usr/lib", "/usr/bin/qemu-system-x86_64");
+    g_autofree char *path = vp_shim_path("/usr/lib", "/usr/bin/qemu-system-x86_64", NULL);
 
     g_assert_cmpstr(path, ==, "/usr/lib/virtpass-emulators/usr/bin/qemu-system-x86_64/"
                     "virtpass-emulator");
@@ -34,7 +36,104 @@ test_paths(void)
     check_emulator("/a/virtpass-emulators/b/virtpass-emulators/c/virtpass-emulator", "/c");
 }
 
-/* --- trees in a directory of our own -------------------------------------------- */
+/* What clients may name as <emulator>, and what may stand in argv[0] of the shim. */
+static void
+test_no_emulators(void)
+{
+    static const struct {
+        const char *path;
+        const char *why;
+    } wrong[] = {
+        { "", "is not absolute" },
+        { "qemu", "is not absolute" },
+        { "./qemu", "is not absolute" },
+        { " /usr/bin/qemu", "is not absolute" },
+        { "/", "ends with a slash" },
+        { "//", "ends with a slash" },
+        { "/usr/bin/qemu/", "ends with a slash" },
+        { "/../../../run/x/er", "has '.' or '..' in it" },
+        { "/usr/bin/../../etc/x", "has '.' or '..' in it" },
+        { "/usr/bin/..", "has '.' or '..' in it" },
+        { "/a/./b", "has '.' or '..' in it" },
+        { "/a//../b", "has '.' or '..' in it" },
+        { "/a/b/.", "has '.' or '..' in it" },
+        { "/usr/bin/qe\nmu", "has a control character" },
+        { "/usr/bin/qemu\n", "has a control character" },
+        { "/usr/\x7f/qemu", "has a control character" },
+        { "/x/virtpass-emulators/usr/bin/qemu", "has the name of the shim's own tree" },
+        { "/x/virtpass-emulator", "has the shim's own name" },
+        { "/x/virtpass-emulator/qemu", "has the shim's own name" },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autofree char *in_tree = g_strconcat("/d/" VP_SHIM_TREE, wrong[i].path, "/" VP_SHIM_NAME,
+                                               NULL);
+        g_autoptr(GError) error = NULL, same = NULL;
+
+        g_assert_null(vp_shim_normal(wrong[i].path, &error));
+        g_assert_nonnull(strstr(error->message, wrong[i].why));
+        g_assert_nonnull(strstr(error->message, "expected the absolute path of QEMU"));
+        g_assert_null(strchr(error->message, '\n'));
+        g_assert_null(vp_shim_path("/d", wrong[i].path, &same));
+        g_assert_true(g_str_has_prefix(same->message, "<emulator> "));
+        if (*wrong[i].path == '/' && !strstr(wrong[i].path, VP_SHIM_TREE))
+            check_emulator(in_tree, NULL);
+        check_emulator("/d/" VP_SHIM_TREE "/usr/bin/qemu/" VP_SHIM_NAME, "/usr/bin/qemu");
+    }
+}
+
+static void
+test_slashes(void)
+{
+    g_autofree char *normal = vp_shim_normal("//usr///bin/qemu", NULL);
+    g_autofree char *dots = vp_shim_normal("/a/...//..b/c.", NULL);
+
+    g_assert_cmpstr(normal, ==, "/usr/bin/qemu");
+    g_assert_cmpstr(dots, ==, "/a/.../..b/c.");
+    check_emulator("/d/" VP_SHIM_TREE "//usr/bin/qemu/" VP_SHIM_NAME, NULL);
+}
+
+static bool
+is_normal(const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *normal = vp_shim_normal(path, &error);
+
+    if (!normal)
+        g_assert_nonnull(strstr(error->message, "expected"));
+    return normal != NULL;
+}
+
+/* At the limits, and one past them. */
+static void
+test_sizes(void)
+{
+    g_autoptr(GString) path = g_string_new(NULL), parts = g_string_new(NULL);
+    g_autofree char *part = g_strnfill(NAME_MAX, 'x');
+
+    while (path->len + 2 < VP_EMULATOR_PATH_MAX)
+        g_string_append(path, path->len % 200 ? "a" : "/");
+    g_string_append(path, "bc");
+    path->str[path->len - 2] = 'b';
+    g_assert_cmpuint(path->len, ==, VP_EMULATOR_PATH_MAX);
+    g_assert_true(is_normal(path->str));
+    g_assert_false(is_normal(g_string_append_c(path, 'd')->str));
+    g_string_set_size(path, 0);
+    while (path->len < PATH_MAX)
+        g_string_append(path, "/a");
+    g_assert_false(is_normal(path->str));
+
+    for (guint i = 0; i < VP_EMULATOR_PARTS_MAX; i++)
+        g_string_append(parts, "/q");
+    g_assert_true(is_normal(parts->str));
+    g_assert_false(is_normal(g_string_append(parts, "/q")->str));
+
+    g_string_printf(parts, "/%s", part);
+    g_assert_true(is_normal(parts->str));
+    g_assert_false(is_normal(g_string_append_c(parts, 'x')->str));
+}
+
+/* --- the change time -------------------------------------------------------------- */
 
 static char *directory;
 
@@ -75,48 +174,13 @@ change(const char *path)
         g_assert_cmpint(chmod(path, 0700), ==, 0);
 }
 
-/* @changed: NULL when nobody has looked at the emulator. */
-static char *
-provide_for(const char *program, const char *emulator, const struct timespec *changed)
-{
-    g_autofree char *first = in_directory("first"), *second = in_directory("second");
-    const char *directories[] = { first, second, NULL };
-    g_autoptr(GError) error = NULL;
-    char *path = vp_shim_provide(directories, program, emulator, changed, &error);
-
-    g_assert_no_error(error);
-    g_assert_cmpint(access(path, X_OK), ==, 0);
-    return path;
-}
-
-static char *
-provide(const char *program, const char *emulator)
+static void
+touch(const char *program, const char *emulator)
 {
     struct timespec changed;
 
     g_assert_true(vp_shim_change_time(emulator, &changed));
-    return provide_for(program, emulator, &changed);
-}
-
-static void
-test_provide(void)
-{
-    g_autofree char *program = make_file("shim"), *emulator = make_file("qemu");
-    g_autofree char *first = in_directory("first"), *second = in_directory("second");
-    g_autofree char *in_first = vp_shim_path(first, emulator);
-    g_autofree char *in_second = vp_shim_path(second, emulator);
-    g_autofree char *parent = g_path_get_dirname(in_first);
-    g_autofree char *made = provide(program, emulator), *again = NULL, *found = NULL;
-
-    g_assert_cmpstr(made, ==, in_second);
-    g_assert_cmpint(unlink(made), ==, 0);
-    g_assert_cmpint(symlink("/nowhere", made), ==, 0);
-    again = provide(program, emulator);
-    g_assert_cmpstr(again, ==, in_second);
-    g_assert_cmpint(g_mkdir_with_parents(parent, 0700), ==, 0);
-    g_assert_cmpint(symlink(program, in_first), ==, 0);
-    found = provide(program, emulator);
-    g_assert_cmpstr(found, ==, in_first);
+    vp_shim_touch(program, &changed);
 }
 
 static void
@@ -128,25 +192,13 @@ test_touch(void)
     change(program);
     change(program); /* once may be in the same step as the emulator */
     g_assert_cmpint(stat(program, &before), ==, 0);
-    g_free(provide(program, emulator));
+    touch(program, emulator);
     g_assert_true(same_change_time(program, &before));
     change(emulator);
-    g_free(provide_for(program, emulator, NULL));
+    vp_shim_touch(program, NULL);
     g_assert_true(same_change_time(program, &before));
     while (same_change_time(program, &before))
-        g_free(provide(program, emulator));
-}
-
-/* A file is where the directory of the tree would have to be. */
-static void
-test_no_link(void)
-{
-    g_autofree char *file = make_file("file");
-    const char *directories[] = { file, NULL };
-    g_autoptr(GError) error = NULL;
-
-    g_assert_null(vp_shim_provide(directories, "/shim", "/qemu", NULL, &error));
-    g_assert_true(g_str_has_prefix(error->message, "cannot make "));
+        touch(program, emulator);
 }
 
 int
@@ -159,9 +211,10 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     directory = made;
     g_test_add_func("/shim/paths", test_paths);
-    g_test_add_func("/shim/provide", test_provide);
+    g_test_add_func("/shim/no emulators", test_no_emulators);
+    g_test_add_func("/shim/slashes", test_slashes);
+    g_test_add_func("/shim/sizes", test_sizes);
     g_test_add_func("/shim/touch", test_touch);
-    g_test_add_func("/shim/no link", test_no_link);
     result = g_test_run();
     g_assert_true(g_spawn_command_line_sync(remove, NULL, NULL, NULL, NULL));
     return result;

@@ -203,8 +203,11 @@ on_up_frame(VpLink *link G_GNUC_UNUSED, const VpFrame *frame, gpointer data)
     }
     if (client->answer || vp_link_is_full(client->down))
         return VP_LINK_HELD;
-    if (frame->header.type == VP_FRAME_REPLY || frame->header.type == VP_FRAME_REPLY_WITH_FDS)
+    if (frame->header.type == VP_FRAME_REPLY || frame->header.type == VP_FRAME_REPLY_WITH_FDS) {
         row = vp_intercept_find(frame->header.program, frame->header.procedure);
+        if (client->awaited)
+            vp_document_replied(client, &frame->header);
+    }
     if (row && row->reply)
         verdict = row->reply(client, frame, row);
     if (vp_log_enabled(VP_LOG_DEBUG))
@@ -382,6 +385,7 @@ vp_client_free(VpClient *client)
     vp_own_calls_forget_client(client);
     vp_document_free(client->document);
     vp_answer_free(client->answer);
+    g_clear_pointer(&client->awaited, g_ptr_array_unref);
     vp_events_forget_client(client);
     vp_access_forget(client);
     vp_calls_free(client->calls);

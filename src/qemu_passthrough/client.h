@@ -41,6 +41,7 @@ struct VpClient {
     GPtrArray *requests;        /* monitor.c: monitor commands without a reply; NULL without */
     GPtrArray *own_calls;       /* own_calls.c: calls of our own without a reply; NULL without */
     VpDocument *document;       /* document.c: the call that all behind it waits for, or NULL */
+    GPtrArray *awaited;         /* document.c: calls with links; NULL without */
     VpAnswer *answer;           /* answer.c: the same for replies, or NULL */
     bool down_ended;            /* the client has sent its last byte, behind `document` */
     bool up_ended;              /* libvirtd has, behind `answer` */

@@ -27,6 +27,7 @@
 #include "qemu_passthrough/facts.h"
 #include "qemu_passthrough/native.h"
 #include "qemu_passthrough/process.h"
+#include "qemu_passthrough/shims.h"
 #include "xml/alterations.h"
 
 #include <string.h>
@@ -45,6 +46,8 @@ struct VpCommandline {
     VpWork *work;            /* a thread's, or NULL */
     VpFacts *facts;          /* being gathered, or at hand; NULL: neither */
     char *upstream;          /* ALTER: the new definition, upstream form */
+    GPtrArray *links;        /* of VpShimLink, for that; NULL: none */
+    bool defining;           /* it is with libvirtd, who may accept it */
     VpCommandlineResult result;
 };
 
@@ -100,6 +103,7 @@ on_answer(const VpCallReply *reply, gpointer data)
         job->next(job, reply);
         break;
     case VP_CALL_ERROR:
+        vp_shims_settle(g_steal_pointer(&job->links), false);
         job->func(NULL, NULL, reply->error, job->data);
         break;
     case VP_CALL_BROKEN:
@@ -253,6 +257,7 @@ run_native(VpCommandline *job, const VpCallReply *reply, VpWorkFunc done)
 static void
 on_defined(VpCommandline *job, const VpCallReply *reply G_GNUC_UNUSED)
 {
+    vp_shims_settle(g_steal_pointer(&job->links), true);
     succeed(job);
 }
 
@@ -266,10 +271,12 @@ on_new_words(gpointer data)
     if (!take(task))
         return;
     take_native(job, &task->native);
-    if (job->wish.dry_run)
+    if (job->wish.dry_run) {
         succeed(job);
-    else
-        ask(job, VP_REMOTE_DOMAIN_DEFINE_XML_FLAGS, xdr_vp_define_xml_args, &args, on_defined);
+        return;
+    }
+    job->defining = true;
+    ask(job, VP_REMOTE_DOMAIN_DEFINE_XML_FLAGS, xdr_vp_define_xml_args, &args, on_defined);
 }
 
 static void
@@ -293,11 +300,16 @@ on_translated(gpointer data)
 {
     Task *task = data;
     VpCommandline *job = task->job;
+    g_autoptr(GError) error = NULL;
 
     if (!take(task))
         return;
     job->upstream = g_steal_pointer(&task->result);
-    ask_native(job, job->upstream, on_new_native);
+    if (vp_shims_make(job->client->daemon->shims, vp_facts_links(task->facts), &job->links,
+                      &error))
+        ask_native(job, job->upstream, on_new_native);
+    else
+        fail(job, error);
 }
 
 static void
@@ -514,6 +526,7 @@ vp_commandline_free(VpCommandline *job)
     vp_facts_cancel(job->facts);
     vp_facts_unref(job->facts);
     vp_commandline_wish_clear(&job->wish);
+    vp_shims_settle(job->links, job->defining);
     g_free(job->upstream);
     clear_result(&job->result);
     g_free(job);

@@ -22,6 +22,7 @@
 #include "qemu_passthrough/monitor.h"
 #include "qemu_passthrough/notify.h"
 #include "qemu_passthrough/qmp_sockets.h"
+#include "qemu_passthrough/shims.h"
 
 #include <glib-unix.h>
 #include <signal.h>
@@ -191,6 +192,7 @@ on_upstream_opened(VpUpstream *upstream, gpointer data)
     if (daemon->wants_events)
         register_for_events(daemon);
     vp_domains_upstream_opened(daemon->domains);
+    vp_shims_upstream_opened(daemon->shims);
 }
 
 static void
@@ -424,6 +426,7 @@ start(VpRun *run, GError **error)
     prepare_session_dir(config);
     daemon->probe = vp_probe_new(daemon->loop, config->cache_dir);
     daemon->upstream = vp_upstream_new(daemon->loop, &daemon->address, &upstream_ops, daemon);
+    daemon->shims = vp_shims_new(daemon->upstream, config);
     daemon->qmp_sockets = vp_qmp_sockets_new(daemon, vp_listener_path(run->listener));
     daemon->domains = vp_domains_new(daemon->loop, daemon->upstream, &domains_ops, daemon);
     set_rules(daemon);
@@ -441,6 +444,7 @@ finish(VpRun *run)
     while (daemon->clients->len > 0)
         vp_daemon_drop_client(daemon, g_ptr_array_index(daemon->clients, 0));
     g_clear_pointer(&daemon->upstream, vp_upstream_free);
+    g_clear_pointer(&daemon->shims, vp_shims_free);
     g_clear_pointer(&daemon->domains, vp_domains_free);
     g_clear_pointer(&daemon->qmp_sockets, vp_qmp_sockets_free);
     g_clear_pointer(&daemon->probe, vp_probe_free);

@@ -12,6 +12,7 @@ typedef struct VpDocument VpDocument;
 typedef struct VpAnswer VpAnswer;
 typedef struct VpFacts VpFacts;
 typedef struct VpQmpSockets VpQmpSockets;
+typedef struct VpShims VpShims;
 
 /* What the parts of the daemon share. One per process; fields are set before a client is served. */
 typedef struct VpDaemon {
@@ -23,6 +24,7 @@ typedef struct VpDaemon {
     VpProbe *probe;
     VpWorkers *workers;     /* for documents */
     VpWorkers *file_workers; /* for looks at files that clients name, which may never end */
+    VpShims *shims;
     VpQmpSockets *qmp_sockets;
     GPtrArray *clients;     /* VpClient, owned */
     bool full;              /* max_clients reached: nobody is accepted */

@@ -14,7 +14,10 @@
  *   previous   the definition that is replaced, for what virtpassd keeps in it (previous.c)
  *   facts      may the client, and what can QEMU do (facts.c)
  *   translate  src/xml
+ *   link       the shim's, where a plan was made: libvirtd looks whether an emulator is there
  *   check      a definition with alterations: would it start? For the log
+ *
+ * Links that were made for nothing go when libvirtd refuses the call (vp_document_replied()).
  *
  * Reading and translating are done in a thread when they can take long: when the payload is large,
  * and always where there is something to compile, for regular expressions take their time. Then
@@ -29,6 +32,7 @@
 #include "qemu_passthrough/facts.h"
 #include "qemu_passthrough/intercept.h"
 #include "qemu_passthrough/previous.h"
+#include "qemu_passthrough/shims.h"
 #include "qemu_passthrough/translation.h"
 #include "rpc/rpc_error.h"
 
@@ -47,6 +51,7 @@ struct VpDocument {
     VpScan scan;
     char *replaced;                 /* the definition that is replaced; NULL: none */
     VpTranslated translated;
+    GPtrArray *links;               /* of VpShimLink, until the call is sent; NULL: none */
     bool in_call;                   /* the call's handler is on the stack */
 };
 
@@ -85,6 +90,7 @@ vp_document_free(VpDocument *document)
     vp_definition_check_free(document->check);
     vp_scan_clear(&document->scan);
     g_free(document->replaced);
+    vp_shims_settle(document->links, false);
     vp_translated_clear(&document->translated);
     vp_close_fds(document->fds, document->frame.header.nfds);
     g_byte_array_unref(document->bytes);
@@ -103,12 +109,68 @@ finish(VpDocument *document)
         vp_client_call_done(client);
 }
 
+/* A call whose reply tells whether its links are needed. */
+typedef struct Awaited {
+    VpHeader header;
+    bool keeps;                     /* what libvirtd accepts by it has an emulator */
+    GPtrArray *links;
+} Awaited;
+
+static void
+awaited_free(gpointer data)
+{
+    Awaited *awaited = data;
+
+    vp_shims_settle(awaited->links, true); /* libvirtd may have accepted it */
+    g_free(awaited);
+}
+
+static void
+await(VpDocument *document)
+{
+    VpClient *client = document->client;
+    Awaited *awaited = g_new0(Awaited, 1);
+
+    awaited->header = document->frame.header;
+    awaited->keeps = !document->row->native;
+    awaited->links = g_steal_pointer(&document->links);
+    if (!client->awaited)
+        client->awaited = g_ptr_array_new_with_free_func(awaited_free);
+    g_ptr_array_add(client->awaited, awaited);
+}
+
+static bool
+is_reply_to(const VpHeader *reply, const VpHeader *call)
+{
+    return reply->serial == call->serial && reply->program == call->program &&
+           reply->procedure == call->procedure;
+}
+
+void
+vp_document_replied(VpClient *client, const VpHeader *reply)
+{
+    for (guint i = 0; i < client->awaited->len; i++) {
+        Awaited *awaited = g_ptr_array_index(client->awaited, i);
+
+        if (!is_reply_to(reply, &awaited->header))
+            continue;
+        vp_shims_settle(g_steal_pointer(&awaited->links),
+                        awaited->keeps && reply->status == VP_STATUS_OK);
+        g_ptr_array_remove_index(client->awaited, i);
+        break;
+    }
+    if (client->awaited->len == 0)
+        g_clear_pointer(&client->awaited, g_ptr_array_unref);
+}
+
 static void
 send_on(VpDocument *document)
 {
     VpClient *client = document->client;
     const VpFrame *frame = &document->frame;
 
+    if (document->links)
+        await(document);
     switch (document->translated.verdict) {
     case VP_WALK_CHANGED:
         vp_client_send_changed(client->up, frame, document->translated.payload);
@@ -203,6 +265,20 @@ is_to_be_checked(const VpDocument *document)
            vp_facts_planned(document->facts);
 }
 
+/* false: the call is refused. */
+static bool
+make_links(VpDocument *document)
+{
+    VpTranslated *out = &document->translated;
+
+    if (out->verdict == VP_WALK_REFUSED ||
+        vp_shims_make(document->client->daemon->shims, vp_facts_links(document->facts),
+                      &document->links, &out->error))
+        return true;
+    out->verdict = VP_WALK_REFUSED;
+    return false;
+}
+
 static void
 translated(VpDocument *document)
 {
@@ -212,6 +288,8 @@ translated(VpDocument *document)
     if (document->translated.verdict == VP_WALK_REFUSED && denied) {
         vp_rpc_send_body(client->down, &document->frame.header, denied);
         finish(document);
+    } else if (!make_links(document)) {
+        send_on(document);
     } else if (is_to_be_checked(document)) {
         document->check = vp_definition_check(client, document->translated.xml, on_checked,
                                               document);

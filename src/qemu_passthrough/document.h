@@ -9,6 +9,9 @@
  * comes behind it in the same direction waits.
  */
 
+/* libvirtd replies to a client that has `awaited`. */
+void vp_document_replied(VpClient *client, const VpHeader *reply);
+
 /* The client is going. NULL is fine. */
 void vp_document_free(VpDocument *document);
 void vp_answer_free(VpAnswer *answer);

@@ -23,11 +23,10 @@
 #include "argv/compile.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "build-config.h"
-#include "plan/shim.h"
 #include "probe/look.h"
 #include "probe/probe.h"
 #include "qemu_passthrough/access.h"
+#include "qemu_passthrough/shims.h"
 #include "rpc/rpc_error.h"
 
 #include <string.h>
@@ -37,8 +36,7 @@ struct VpFacts {
     const VpDaemon *daemon;  /* while gathering */
     VpSessionPolicy policy;  /* these are the daemon's, as they were at the beginning */
     char *session_dir;
-    char *shim_dir;
-    char *shim;
+    VpShimTree *tree;
     VpClient *client;        /* on whose behalf; NULL: nothing is gathered */
     guint8 uuid[16];         /* of the domain that the client is to write to */
     bool judging;            /* `uuid` is to be asked about */
@@ -53,6 +51,8 @@ struct VpFacts {
     char *problem;           /* why something is missing; NULL: nothing is */
     vp_error_body *denied;   /* libvirtd's refusal; NULL: none */
     gint planned;            /* atomic: a plan has been made */
+    GHashTable *links;       /* path of the shim -> when its emulator changed, NULL: not known. The
+                              * translation's, then of who makes them */
     bool asking;             /* libvirtd; `serial` */
     guint32 serial;
     VpLook *looking;
@@ -325,8 +325,8 @@ vp_facts_new(const VpDaemon *daemon)
     facts->daemon = daemon;
     facts->policy = config->policy;
     facts->session_dir = g_strdup(config->session_dir);
-    facts->shim_dir = g_strdup(config->shim_dir);
-    facts->shim = g_strdup(config->shim);
+    facts->tree = vp_shim_tree_ref(vp_shims_tree(daemon->shims));
+    facts->links = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     facts->defaults = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     facts->granted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     facts->changes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -387,8 +387,8 @@ vp_facts_unref(VpFacts *facts)
     g_free(facts->denied);
     g_free(facts->problem);
     g_free(facts->session_dir);
-    g_free(facts->shim_dir);
-    g_free(facts->shim);
+    vp_shim_tree_unref(facts->tree);
+    g_hash_table_unref(facts->links);
     g_free(facts);
 }
 
@@ -396,6 +396,12 @@ const vp_error_body *
 vp_facts_denied(const VpFacts *facts)
 {
     return facts->denied;
+}
+
+GHashTable *
+vp_facts_links(VpFacts *facts)
+{
+    return facts->links;
 }
 
 bool
@@ -444,16 +450,19 @@ compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data,
     return true;
 }
 
-/* In the package's tree of links, or else in ours. Nobody has looked at the emulator of a document
- * in upstream form, which needs no facts; who defined it had that done. */
+/* Nobody has looked at the emulator of a document in upstream form, which needs no facts; who
+ * defined it had that done. */
 static char *
 shim(const char *emulator, gpointer data, GError **error)
 {
-    const VpFacts *facts = data;
-    const char *const directories[] = { VP_LIBDIR, facts->shim_dir, NULL };
+    VpFacts *facts = data;
+    g_autofree char *path = vp_shim_path_for(facts->tree, emulator, error);
+    const struct timespec *changed = g_hash_table_lookup(facts->changes, emulator);
 
-    return vp_shim_provide(directories, facts->shim, emulator,
-                           g_hash_table_lookup(facts->changes, emulator), error);
+    if (path)
+        g_hash_table_insert(facts->links, g_strdup(path),
+                            changed ? g_memdup2(changed, sizeof(*changed)) : NULL);
+    return g_steal_pointer(&path);
 }
 
 VpXmlRules

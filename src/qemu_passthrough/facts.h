@@ -42,3 +42,6 @@ VpXmlRules vp_facts_rules(VpFacts *facts);
 
 /* Whether a translation has made a plan for the shim. */
 bool vp_facts_planned(const VpFacts *facts);
+
+/* The shim's paths that the translation has written, for vp_shims_make(). */
+GHashTable *vp_facts_links(VpFacts *facts);

@@ -2,15 +2,28 @@
 
 /* virtpassd: from the command line to the daemon. */
 
+#include "base/error.h"
 #include "build-config.h"
 #include "qemu_passthrough/certificates.h"
 #include "qemu_passthrough/daemon.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Wrong usage; a failure to serve is 1. */
 #define EXIT_USAGE 2
+
+/* Without it no domain starts whose command line is altered. */
+static bool
+check_shim(const VpConfig *config, GError **error)
+{
+    if (access(config->shim, X_OK) == 0)
+        return true;
+    vp_error_set_errno(error, errno, "[emulator] shim: %s cannot be executed", config->shim);
+    return false;
+}
 
 /* What can be known without serving. */
 static int
@@ -19,7 +32,7 @@ check(const VpConfig *config)
     g_autoptr(GError) error = NULL;
     g_autoptr(VpTlsContext) tls = config->tls.listen ? vp_certificates_load(config, &error) : NULL;
 
-    if (error) {
+    if (error || !check_shim(config, &error)) {
         fprintf(stderr, "virtpassd: %s: %s\n", config->file, error->message);
         return EXIT_USAGE;
     }

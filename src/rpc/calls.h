@@ -55,8 +55,8 @@ bool vp_calls_take_reply(VpCalls *calls, const VpFrame *frame);
 /*
  * The client's frames on the same link, each of which has to pass vp_calls_must_wait() (true: not
  * now) and then vp_calls_note(), before anything is made of it; vp_calls_settle() is told of every
- * frame that the client gets, by its bytes, whoever wrote it. vp_calls_unnote() takes back what was noted of a
- * frame that has to come again. Not for keepalive, whose serials mean nothing.
+ * frame that the client gets, by its bytes, whoever wrote it. vp_calls_unnote() takes back what was
+ * noted of a frame that has to come again. Not for keepalive, whose serials mean nothing.
  */
 bool vp_calls_must_wait(VpCalls *calls, const VpHeader *header);
 void vp_calls_note(VpCalls *calls, const VpHeader *header);

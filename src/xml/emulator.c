@@ -40,6 +40,16 @@ vp_xml_emulator_is_shim(const VpXmlDomain *domain)
     return domain->emulator && is_shim_path(domain->emulator->text);
 }
 
+/* What becomes a part of the shim's path has to be fit for it. */
+static bool
+check_path(const VpXmlDomain *domain, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    g_autofree char *normal = vp_shim_normal(domain->emulator->text, &why);
+
+    return normal || vp_xml_refuse(error, domain->index, domain->emulator, "%s", why->message);
+}
+
 bool
 vp_xml_emulator_read(const VpXmlDomain *domain, char **ret_path, GError **error)
 {
@@ -54,9 +64,24 @@ vp_xml_emulator_read(const VpXmlDomain *domain, char **ret_path, GError **error)
     if (vp_xml_emulator_is_shim(domain))
         return vp_xml_refuse(error, domain->index, node, "'%s' only stands in for an emulator, "
                              "expected the path of QEMU itself", node->text);
-    if (*node->text)
-        *ret_path = g_strdup(node->text);
+    if (!*node->text)
+        return true;
+    if (!check_path(domain, error))
+        return false;
+    *ret_path = g_strdup(node->text);
     return true;
+}
+
+char *
+vp_xml_read_emulator(const char *xml)
+{
+    g_autoptr(VpXmlIndex) index = vp_xml_index_new(xml, NULL);
+    g_auto(VpXmlDomain) domain = { 0 };
+
+    if (!index || !index->root || index->root->role != VP_XML_DOMAIN)
+        return NULL;
+    vp_xml_domain_init(&domain, index, index->root);
+    return domain.emulator ? g_strdup(domain.emulator->text) : NULL;
 }
 
 VpXmlMachine

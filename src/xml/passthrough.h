@@ -183,6 +183,10 @@ bool vp_xml_read_snapshot(const char *xml, const char *key, VpXmlSnapshot *ret_s
  * vp_xml_translate(). */
 bool vp_xml_state_put(const char *xml, const GPtrArray *states, char **ret_xml, GError **error);
 
+/* The <emulator> of a domain's document in upstream form, as libvirtd prints it; g_free(). NULL: it
+ * has none, or is no such document. */
+char *vp_xml_read_emulator(const char *xml);
+
 /* The <uuid> of the first domain of a document, as it is written; g_free(). NULL: it has none, or
  * is none that we would translate. */
 char *vp_xml_read_uuid(const char *xml);
