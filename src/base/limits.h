@@ -165,8 +165,8 @@
  * device's server in a chain of nodes. */
 #define VP_QMP_NAMES_DEPTH_MAX 64u
 
-/* Events remembered while their source changes (two seconds). A guest whose QEMU sends more in
- * that time gets the change at once, and may see one twice or miss one. */
+/* Events of a running domain that are remembered, 16 bytes each, to know their second copy by. When
+ * a session ends while libvirtd is behind by more than that, clients see some of them twice. */
 #define VP_EVENTS_SEEN_MAX 512u
 
 /* --- JSON trees ---------------------------------------------------------- */

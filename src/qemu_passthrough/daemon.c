@@ -132,9 +132,13 @@ static const VpDomainsOps domains_ops = {
 };
 
 static void
-on_events_registered(const VpCallReply *reply, gpointer data G_GNUC_UNUSED)
+on_events_registered(const VpCallReply *reply, gpointer data)
 {
-    if (reply->outcome == VP_CALL_ERROR)
+    VpDaemon *daemon = data;
+
+    if (reply->outcome == VP_CALL_OK)
+        vp_domains_upstream_has_events(daemon->domains);
+    else if (reply->outcome == VP_CALL_ERROR)
         vp_log_warning("libvirtd does not pass on QEMU's events, so there are none of domains "
                        "without a dedicated session: %s",
                        reply->error->message ? *reply->error->message : "no reason given");
@@ -146,7 +150,7 @@ register_for_events(VpDaemon *daemon)
     vp_monitor_event_register_args args = { 0 };
 
     vp_upstream_call(daemon->upstream, VP_QEMU_PROGRAM, VP_QEMU_EVENT_REGISTER,
-                     xdr_vp_monitor_event_register_args, &args, on_events_registered, NULL);
+                     xdr_vp_monitor_event_register_args, &args, on_events_registered, daemon);
 }
 
 void

@@ -126,7 +126,6 @@ static void
 on_session_state(VpQmpSession *session, VpQmpState state, gpointer data)
 {
     VpDomain *domain = data;
-    gint64 now = g_get_monotonic_time();
 
     if (state == VP_QMP_LOST)
         vp_added_lost(domain->added);
@@ -139,10 +138,10 @@ on_session_state(VpQmpSession *session, VpQmpState state, gpointer data)
     }
     domain->owner->ops->ready(domain, state == VP_QMP_READY, domain->owner->data);
     if (state != VP_QMP_READY) {
-        vp_event_merge_switch(&domain->events, VP_EVENT_FROM_LIBVIRTD, now);
+        vp_event_merge_switch(&domain->events, VP_EVENT_FROM_LIBVIRTD);
         return;
     }
-    vp_event_merge_switch(&domain->events, VP_EVENT_FROM_SESSION, now);
+    vp_event_merge_switch(&domain->events, VP_EVENT_FROM_SESSION);
     vp_loop_cancel(&domain->patience);
     vp_domain_wake(domain);
 }
@@ -150,7 +149,7 @@ on_session_state(VpQmpSession *session, VpQmpState state, gpointer data)
 static void
 deliver_event(VpDomain *domain, VpEventSource source, const VpQmpEvent *event)
 {
-    if (vp_event_merge_accept(&domain->events, source, event, g_get_monotonic_time()))
+    if (vp_event_merge_accept(&domain->events, source, event))
         domain->owner->ops->event(domain, event, domain->owner->data);
 }
 
@@ -160,7 +159,8 @@ on_session_event(VpQmpSession *session G_GNUC_UNUSED, const VpQmpEvent *event, g
     VpDomain *domain = data;
 
     domain->owner->ops->session_event(domain, event, domain->owner->data);
-    deliver_event(domain, VP_EVENT_FROM_SESSION, event);
+    if (!domain->owner->has_events || !vp_event_is_libvirtds(event))
+        deliver_event(domain, VP_EVENT_FROM_SESSION, event);
     vp_added_event(domain->added, event);
 }
 
@@ -177,6 +177,12 @@ vp_domains_upstream_event(VpDomains *domains, const vp_domain *wire, const VpQmp
     /* QEMU speaks before libvirtd says that the domain has started. */
     memcpy(stranger.uuid, wire->uuid, sizeof(stranger.uuid));
     domains->ops->event(&stranger, event, domains->data);
+}
+
+void
+vp_domains_upstream_has_events(VpDomains *domains)
+{
+    domains->has_events = true;
 }
 
 static const VpQmpSessionOps session_ops = {
@@ -248,7 +254,7 @@ on_attach_close(gpointer data)
     VpDomain *domain = data;
 
     vp_domain_close_session(domain);
-    vp_event_merge_switch(&domain->events, VP_EVENT_FROM_LIBVIRTD, g_get_monotonic_time());
+    vp_event_merge_switch(&domain->events, VP_EVENT_FROM_LIBVIRTD);
 }
 
 /* Is a session being added or removed anywhere? */

@@ -288,6 +288,7 @@ vp_domains_upstream_lost(VpDomains *domains)
 {
     g_autoptr(GList) known = g_hash_table_get_values(domains->by_uuid);
 
+    domains->has_events = false;
     for (GList *item = known; item; item = item->next) {
         if (((VpDomain *)item->data)->state == VP_DOMAIN_ASKING)
             forget(item->data);

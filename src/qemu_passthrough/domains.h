@@ -86,6 +86,9 @@ void vp_domains_upstream_opened(VpDomains *domains);
 void vp_domains_upstream_lost(VpDomains *domains);
 void vp_domains_lifecycle(VpDomains *domains, const vp_event_lifecycle_msg *message);
 
+/* Libvirtd reports QEMU's events from now on, until the connection is lost. */
+void vp_domains_upstream_has_events(VpDomains *domains);
+
 /* An event of QEMU's that libvirtd reports. */
 void vp_domains_upstream_event(VpDomains *domains, const vp_domain *wire, const VpQmpEvent *event);
 

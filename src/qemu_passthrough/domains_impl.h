@@ -12,6 +12,7 @@ struct VpDomains {
     gpointer data;
     GHashTable *by_uuid; /* uuid -> VpDomain */
     VpDomainsRules rules; /* the directory is owned */
+    bool has_events;     /* libvirtd passes QEMU's events on to us */
     VpDomainsFunc removed; /* what has been added is being removed; NULL: it is not */
     gpointer removed_data;
 };

@@ -12,17 +12,20 @@ typedef enum VpEventSource {
 /* Two sources of the same events; all fields are event_merge.c's. */
 typedef struct VpEventMerge {
     VpEventSource primary;
-    gint64 handover_until;  /* monotonic; both sources count till then */
-    GArray *seen;           /* what came during the handover; NULL outside */
+    GArray *seen;           /* a ring once it is full; NULL before the first event */
+    guint oldest;           /* of the ring */
 } VpEventMerge;
 
 #define VP_EVENT_MERGE_INIT { .primary = VP_EVENT_FROM_LIBVIRTD }
 
-/* @primary delivers from now on. */
-void vp_event_merge_switch(VpEventMerge *merge, VpEventSource primary, gint64 now);
+/* @primary has every event from now on; the other one may lack some. */
+void vp_event_merge_switch(VpEventMerge *merge, VpEventSource primary);
 
 /* Is this the copy of the event that goes to clients? */
-bool vp_event_merge_accept(VpEventMerge *merge, VpEventSource source, const VpQmpEvent *event,
-                           gint64 now);
+bool vp_event_merge_accept(VpEventMerge *merge, VpEventSource source, const VpQmpEvent *event);
+
+/* Is this an event that is libvirtd's to show? Then the session's copy does not count, as long as
+ * libvirtd passes events on to us. */
+bool vp_event_is_libvirtds(const VpQmpEvent *event);
 
 void vp_event_merge_clear(VpEventMerge *merge);

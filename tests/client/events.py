@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""libvirt's own events, keepalive and the end of connections, for clients with an event loop."""
+"""libvirt's own events and QEMU's, keepalive and the end of connections, for clients with an event
+loop."""
+
+import os
+import signal
+import time
 
 import libvirt
 
-from harness import limits
+from harness import guest, limits, proctree
 from harness.compare import Comparison
+from harness.events import ALL_EVENTS, quiet, shutdowns
 
 STARTED = str(libvirt.VIR_DOMAIN_EVENT_STARTED)
 RESUMED = str(libvirt.VIR_DOMAIN_EVENT_RESUMED)
@@ -57,6 +63,133 @@ class Lifecycle(Comparison):
         lines = [line for line in waiting.cancel() if "lifecycle" in line]
         assert any("Started" in line for line in lines), lines
         side.note("lifecycle", lines)
+
+
+class MonitorEvents(Comparison):
+    """The whole life of a guest in QEMU's events: libvirtd's stream, each of them once, and none
+    that libvirtd does not show."""
+
+    def listen(self, side):
+        """virsh listens as well: it tells QEMU's timestamps, by which no event comes twice."""
+        self.virsh = side.background("virsh", "-q", "-c", side.uri, "qemu-monitor-event", "--loop")
+        return side.client_background(*ALL_EVENTS)
+
+    def dedicated(self, side):
+        """Through virtpassd the session is what brings them."""
+        if side.through:
+            self.virtpassd.wait_session("g")
+
+    def begin(self, side, **more):
+        """A paused guest: firmware that is reset halfway resets once more."""
+        side.define("g", devices=guest.disk(side.qcow2("disk.qcow2", "64M")), **more)
+        side.virsh("start", "--paused", "g")
+        self.dedicated(side)
+
+    def finish(self, side, client, shutdown_events):
+        lines = quiet(client)
+        side.note("events", "\n".join(lines))
+        assert len(shutdowns(lines)) == shutdown_events, lines
+        events = [line for line in self.virsh.lines if line.startswith("event ")]
+        assert len(set(events)) == len(events), events
+
+    def case_destroy(self, side):
+        """A while after the session got ready"""
+        client = self.listen(side)
+        self.begin(side)
+        side.virsh("resume", "g")
+        time.sleep(4)
+        side.virsh("destroy", "g")
+        self.finish(side, client, 1)
+
+    def case_destroy_gracefully(self, side):
+        client = self.listen(side)
+        self.begin(side)
+        side.virsh("destroy", "--graceful", "g")
+        self.finish(side, client, 1)
+
+    def case_killed(self, side):
+        client = self.listen(side)
+        self.begin(side)
+        proctree.kill(side.libvirtd.qemu_pid("g"))
+        side.wait_state("g", "shut off")
+        self.finish(side, client, 0)
+
+    def case_terminated(self, side):
+        """By somebody else than libvirtd, and the next start is a guest like any other"""
+        client = self.listen(side)
+        for count in (1, 2):
+            self.begin(side)
+            os.kill(side.libvirtd.qemu_pid("g"), signal.SIGTERM)
+            side.wait_state("g", "shut off")
+            self.finish(side, client, count)
+
+    def case_reset(self, side):
+        client = self.listen(side)
+        self.begin(side)
+        side.virsh("reset", "g")
+        side.virsh("reset", "g")
+        self.finish(side, client, 0)
+
+    def boot(self, side):
+        """A guest that obeys its power button; returns the file with what it has said."""
+        image = side.write("boot.img", guest.acpi_sector())
+        said = side.write("serial", "")
+        os.chmod(said, 0o666)
+        side.start("g", devices=guest.disk(image, "raw")
+                   + f"<serial type='file'><source path='{said}'/></serial>\n")
+        self.dedicated(side)
+        self.wait_said(said, "R")
+        return said
+
+    def wait_said(self, path, words):
+        def there():
+            with open(path, encoding="latin-1") as file:
+                return words in file.read()
+        limits.poll_until(there, "the guest has booted", timeout=limits.TEST_SECONDS)
+
+    def case_shutdown(self, side):
+        client = self.listen(side)
+        self.boot(side)
+        side.virsh("shutdown", "--mode", "acpi", "g")
+        side.wait_state("g", "shut off")
+        self.finish(side, client, 2)
+
+    def case_reboot(self, side):
+        client = self.listen(side)
+        said = self.boot(side)
+        with open(said, "w", encoding="latin-1"):
+            pass  # QEMU appends
+        side.virsh("reboot", "--mode", "acpi", "g")
+        self.wait_said(said, "R")
+        side.virsh("destroy", "g")
+        self.finish(side, client, 2)
+
+    def case_save(self, side):
+        """QEMU is ended behind a monitor that libvirtd has closed: nobody shuts a guest down"""
+        client = self.listen(side)
+        self.begin(side)
+        side.virsh("save", "g", side.path("image"))
+        self.finish(side, client, 0)
+        side.virsh("restore", "--paused", side.path("image"))
+        self.dedicated(side)
+        side.virsh("destroy", "g")
+        self.finish(side, client, 1)
+
+    def case_managed_save(self, side):
+        client = self.listen(side)
+        self.begin(side)
+        side.virsh("managedsave", "g")
+        self.finish(side, client, 0)
+
+    def case_revert(self, side):
+        client = self.listen(side)
+        self.begin(side)
+        side.virsh("snapshot-create-as", "g", "s1")
+        side.virsh("snapshot-revert", "--paused", "g", "s1")
+        self.dedicated(side)
+        self.finish(side, client, 0)
+        side.virsh("destroy", "g")
+        self.finish(side, client, 1)
 
 
 class Connections(Comparison):

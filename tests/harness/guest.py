@@ -73,3 +73,18 @@ def boot_sector(text):
     assert len(code) <= start
     sector = code.ljust(start, b"\x90") + text.encode("ascii") + b"\0"
     return sector.ljust(510, b"\0") + b"\x55\xaa"
+
+
+def acpi_sector():
+    """A disk image of one sector: a guest that says R on COM1 and goes down when its power button
+    is pressed."""
+    code = bytes.fromhex(
+        "31c0 8ed8"       # xor ax,ax; mov ds,ax
+        "ba 0206 b8 0001 ef"        # mov dx,0x602; mov ax,0x100; out dx,ax (button enabled)
+        "ba f803 b0 52 ee"          # mov dx,0x3f8; mov al,'R'; out dx,al
+        "fb f4"           # wait: sti; hlt
+        "ba 0006 ed a9 0001 74f5"   # mov dx,0x600; in ax,dx; test ax,0x100; jz wait
+        "ba 0406 b8 0020 ef"        # mov dx,0x604; mov ax,0x2000; out dx,ax (soft off)
+        "ebfe"            # jmp $
+        .replace(" ", ""))
+    return code.ljust(510, b"\x90") + b"\x55\xaa"
