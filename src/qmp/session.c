@@ -41,6 +41,10 @@ const char *const vp_qmp_state_names[] = {
     NULL,
 };
 
+/* For so long after a session that was READY nobody at its socket is no news: QEMU has ended, as a
+ * rule, and libvirtd will tell in a moment, which ends the session too. */
+#define FAREWELL_US (5 * G_USEC_PER_SEC)
+
 /* The commands of the handshake; the id of each is its place here. */
 typedef enum Step {
     STEP_CAPABILITIES,
@@ -70,6 +74,8 @@ struct VpQmpSession {
     VpQmpStats stats;
     char *greeting;           /* NULL before the first */
     char *reason;             /* why it was lost last, "" if it never was */
+    bool told;                /* the log has it */
+    gint64 ready_until;       /* monotonic microseconds: when READY ended last */
     bool oob;                 /* QEMU offered it on this connection */
     guint strays;             /* replies to nobody on this connection */
     guint backoff;            /* milliseconds to wait when it is lost next */
@@ -138,13 +144,29 @@ next_delay(VpQmpSession *session)
     return delay;
 }
 
+/* Is this end for whoever reads the log? Once for each reason that is none of FAREWELL_US. */
+static bool
+is_news(VpQmpSession *session, const char *reason)
+{
+    gint64 now = g_get_monotonic_time();
+    bool ready = session->state == VP_QMP_READY;
+    bool nobody_there = session->channel.fd < 0;
+
+    if (!ready && session->told && strcmp(session->reason, reason) == 0)
+        return false;
+    if (ready)
+        session->ready_until = now;
+    session->told = !nobody_there || now - session->ready_until >= FAREWELL_US;
+    return session->told;
+}
+
 static gboolean on_attempt(gpointer data);
 
 /* Ends the connection; the next attempt comes after @delay milliseconds. Takes @reason. */
 static void
 lose_for(VpQmpSession *session, guint delay, char *reason)
 {
-    bool news = session->state == VP_QMP_READY || strcmp(session->reason, reason) != 0;
+    bool news = is_news(session, reason);
 
     g_free(session->reason);
     session->reason = reason;

@@ -280,6 +280,17 @@ class Sessions(Guests):
         self.assertEqual((entry["session"], entry["oob"]), ("dedicated", True))
         self.assertGreater(entry["commands"], 0)
 
+    def test_log_of_an_ordinary_life(self):
+        """Connected, ready, over: no failure in it, whichever way the guest ends"""
+        for end in ("destroy", "managedsave", "destroy"):
+            before = len(self.virtpassd.process.log_text())
+            self.start()
+            self.through(end, "g")
+            log = self.virtpassd.process.log_text()[before:]
+            self.assertIn("g: QMP session negotiating -> ready", log)
+            for word in ("connecting -> lost", "No such file", "warning"):
+                self.assertNotIn(word, log)
+
     def test_ping(self):
         self.start()
         result = virtpass("-c", self.virtpassd.uri, "ping", "g")

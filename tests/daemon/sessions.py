@@ -223,6 +223,40 @@ class Attaching(Scripted):
             self.assertIn("running", client.monitor(self.ref(domain), STATUS))
 
 
+class Log(OneGuest):
+    """What whoever reads the log at its normal level is told of the end of a session."""
+
+    def lines(self):
+        return [line for line in self.virtpassd.process.log_text().split("\n")
+                if "QMP session" in line]
+
+    def said(self, text):
+        return any(text in line for line in self.lines())
+
+    def test_guest_that_stops(self):
+        """QEMU is gone some time before libvirtd says so, long enough for several attempts"""
+        self.server.close()
+        limits.poll_until(lambda: self.said("ready -> lost"), "the end of the session")
+        limits.stays(lambda: not self.said("connecting -> lost"), "no failure is told of", 2)
+        self.upstream.stop_domain(self.domain)
+        limits.poll_until(lambda: "g" not in self.virtpassd.sessions(), "the session is gone")
+        self.assertEqual(len(self.lines()), 2, self.lines())
+
+    def test_guest_that_runs_on_without_its_socket(self):
+        """That is a failure, told of once, though not at once"""
+        self.server.close()
+        limits.poll_until(lambda: self.said("connecting -> lost"), "it is told")
+        limits.stays(lambda: sum("connecting" in line for line in self.lines()) == 1,
+                     "it is told once", 6)
+        self.server.reopen()
+        self.virtpassd.wait_session("g")
+        self.still_good()
+
+    def test_socket_that_was_never_there(self):
+        self.upstream.add("h", self.session_xml("h"), 2, upstream.STARTED)
+        limits.poll_until(lambda: self.said("h: QMP session connecting -> lost"), "it is told")
+
+
 class Handshake(Scripted):
     def attach(self, script=None):
         domain, server = self.guest("g", script=script)
