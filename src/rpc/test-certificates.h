@@ -30,6 +30,7 @@ typedef struct VpTestWish {
     gint64 begins, ends;   /* seconds from now; 0: yesterday and tomorrow */
     unsigned usage;        /* 0: what libvirt asks for */
     const char *purpose;   /* an OID; NULL: none */
+    bool critical;         /* of the purpose: who does not know it is to refuse the certificate */
 } VpTestWish;
 
 static inline void
@@ -75,7 +76,7 @@ make_certificate(const VpTestWish *wish, const VpTestCertificate *issuer)
                                           : GNUTLS_KEY_DIGITAL_SIGNATURE |
                                                 GNUTLS_KEY_KEY_ENCIPHERMENT));
     if (wish->purpose)
-        ok(gnutls_x509_crt_set_key_purpose_oid(made.crt, wish->purpose, 0));
+        ok(gnutls_x509_crt_set_key_purpose_oid(made.crt, wish->purpose, wish->critical));
     ok(gnutls_x509_crt_set_key(made.crt, made.key));
     ok(gnutls_x509_crt_sign2(made.crt, issuer ? issuer->crt : made.crt,
                              issuer ? issuer->key : made.key, GNUTLS_DIG_SHA256, 0));

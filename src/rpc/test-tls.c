@@ -171,6 +171,33 @@ test_certificates(void)
     drop_certificate(&other);
 }
 
+/* A server's certificate proves which host it is, and says nothing of whom that host works for. */
+static void
+test_purposes(void)
+{
+    static const struct {
+        VpTestWish wish;
+        const char *problem;
+    } cases[] = {
+        { { .name = "CN=none" }, NULL },
+        { { .name = "CN=client", .purpose = GNUTLS_KP_TLS_WWW_CLIENT }, NULL },
+        { { .name = "CN=any", .purpose = GNUTLS_KP_ANY }, NULL },
+        { { .name = "CN=server", .purpose = GNUTLS_KP_TLS_WWW_SERVER }, "purpose" },
+        { { .name = "CN=server!", .purpose = GNUTLS_KP_TLS_WWW_SERVER, .critical = true },
+          "purpose" },
+        { { .name = "CN=mail", .purpose = GNUTLS_KP_EMAIL_PROTECTION }, "purpose" },
+        { { .name = "CN=client!", .purpose = GNUTLS_KP_TLS_WWW_CLIENT, .critical = true }, NULL },
+        { { .name = "CN=ca", .ca = true,
+            .usage = GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_DIGITAL_SIGNATURE }, "one of a CA" },
+    };
+    VpTlsSettings settings = plain_settings();
+    g_autoptr(VpTlsContext) context = context_or_fail(&settings);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++)
+        assert_of(context, &cases[i].wish, &test_ca,
+                  cases[i].problem ? VP_TLS_REFUSED : VP_TLS_READY, cases[i].problem);
+}
+
 static void
 test_revoked(void)
 {
@@ -624,6 +651,7 @@ main(int argc, char **argv)
     make_tls_dir();
     g_test_add_func("/tls/confirmation", test_confirmation);
     g_test_add_func("/tls/certificates", test_certificates);
+    g_test_add_func("/tls/purposes", test_purposes);
     g_test_add_func("/tls/revoked", test_revoked);
     g_test_add_func("/tls/allowed-names", test_allowed_names);
     g_test_add_func("/tls/name-limit", test_name_limit);

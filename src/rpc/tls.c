@@ -185,16 +185,13 @@ flush(VpTls *tls)
 
 /* --- who it is ----------------------------------------------------------- */
 
-/* The name of the peer's certificate. (A NUL in it is no end of it: GnuTLS writes the value that
- * has one in hexadecimal digits.) NULL with the problem noted. */
-static char *
-read_name(VpTls *tls)
+/* NULL with the problem noted. */
+static gnutls_x509_crt_t
+peer_certificate(VpTls *tls)
 {
     guint n = 0;
     const gnutls_datum_t *chain = gnutls_certificate_get_peers(tls->session, &n);
     gnutls_x509_crt_t certificate = NULL;
-    gnutls_datum_t name = { 0 };
-    char *text = NULL;
     int ret = GNUTLS_E_NO_CERTIFICATE_FOUND;
 
     if (chain && n > 0)
@@ -202,7 +199,22 @@ read_name(VpTls *tls)
     if (ret >= 0)
         ret = gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER);
     if (ret >= 0)
-        ret = gnutls_x509_crt_get_dn2(certificate, &name);
+        return certificate;
+    note_problem(tls, ret);
+    if (certificate)
+        gnutls_x509_crt_deinit(certificate);
+    return NULL;
+}
+
+/* (A NUL in the name is no end of it: GnuTLS writes the value that has one in hexadecimal digits.)
+ * NULL with the problem noted. */
+static char *
+read_name(VpTls *tls, gnutls_x509_crt_t certificate)
+{
+    gnutls_datum_t name = { 0 };
+    char *text = NULL;
+    int ret = gnutls_x509_crt_get_dn2(certificate, &name);
+
     if (ret < 0)
         note_problem(tls, ret);
     else if (name.size > VP_TLS_NAME_MAX)
@@ -211,8 +223,6 @@ read_name(VpTls *tls)
     else
         text = g_strndup((const char *)name.data, name.size);
     gnutls_free(name.data);
-    if (certificate)
-        gnutls_x509_crt_deinit(certificate);
     return text;
 }
 
@@ -228,13 +238,19 @@ is_allowed(const VpTls *tls)
     return false;
 }
 
-/* GnuTLS tells all that is wrong with a certificate in sentences. */
+/* Purpose: a certificate that is for something has to be for clients, and so has what its issuers
+ * are for. libvirtd insists on that only where the extension is critical, which it hardly ever is: a
+ * host's server certificate would otherwise do for whoever breaks into that host. GnuTLS tells all
+ * that is wrong in sentences. */
 static bool
 is_valid(VpTls *tls)
 {
+    gnutls_typed_vdata_st purpose = {
+        .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (guint8 *)GNUTLS_KP_TLS_WWW_CLIENT,
+    };
     unsigned status = 0;
     gnutls_datum_t words = { 0 };
-    int ret = gnutls_certificate_verify_peers2(tls->session, &status);
+    int ret = gnutls_certificate_verify_peers(tls->session, &purpose, 1, &status);
 
     if (ret < 0) {
         note_problem(tls, ret);
@@ -249,6 +265,31 @@ is_valid(VpTls *tls)
         note_problem(tls, GNUTLS_E_CERTIFICATE_ERROR);
     gnutls_free(words.data);
     return false;
+}
+
+/* As libvirtd does. */
+static bool
+is_no_ca(VpTls *tls, gnutls_x509_crt_t certificate)
+{
+    if (gnutls_x509_crt_get_ca_status(certificate, NULL) <= 0)
+        return true;
+    tls->problem = g_strdup("its certificate is one of a CA, not of a client");
+    return false;
+}
+
+/* Learns who it is; false with the problem noted. */
+static bool
+identify(VpTls *tls)
+{
+    gnutls_x509_crt_t certificate = peer_certificate(tls);
+    bool good = false;
+
+    if (!certificate)
+        return false;
+    tls->name = read_name(tls, certificate);
+    good = tls->name && is_valid(tls) && is_no_ca(tls, certificate);
+    gnutls_x509_crt_deinit(certificate);
+    return good;
 }
 
 /* The alert is a courtesy to clients that show it; libvirt's only see that the byte does not come.
@@ -274,8 +315,7 @@ shake_hands(VpTls *tls)
         gnutls_alert_send_appropriate(tls->session, ret);
         return VP_TLS_FAILED;
     }
-    tls->name = read_name(tls);
-    if (!tls->name || !is_valid(tls))
+    if (!identify(tls))
         return refuse(tls, GNUTLS_A_BAD_CERTIFICATE);
     if (!is_allowed(tls)) {
         tls->problem = g_strdup("its name is not on the list of those that are allowed");

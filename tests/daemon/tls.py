@@ -28,7 +28,7 @@ REFUSED = (ssl.SSLError, ConnectionError)
 
 
 def setUpModule():
-    global AUTHORITY, FOREIGN
+    global AUTHORITY, BELOW, BELOW_SERVER, FOREIGN
     directory = os.path.join(leaks.root(), "pki")
     os.mkdir(directory, 0o711)
     unittest.addModuleCleanup(shutil.rmtree, directory)
@@ -37,6 +37,12 @@ def setUpModule():
     # It was valid for a day, eight days ago.
     AUTHORITY.client("old", "old", 'activation_date = "2020-01-01 00:00:00"\n'
                      'expiration_date = "2020-01-02 00:00:00"\n')
+    AUTHORITY.issue("plain", "plain")
+    AUTHORITY.issue("mail", "mail", "email_protection_key\n")
+    AUTHORITY.issue("both", "both", "tls_www_server\ntls_www_client\n")
+    BELOW = AUTHORITY.between(os.path.join(directory, "b"), "Between").client(common="below")
+    BELOW_SERVER = AUTHORITY.between(os.path.join(directory, "s"), "For servers",
+                                     "tls_www_server\n").client(common="below")
     FOREIGN = certificates.Authority(os.path.join(directory, "f"), "Foreign CA").client()
     # Its clients know the server, but are not known to it.
     shutil.copy(AUTHORITY.ca, FOREIGN.ca)
@@ -113,6 +119,21 @@ class Connections(Tls):
         self.refused(name=None)
         self.assertEqual(len(self.upstream.peers), before)
         self.works(self.tls_client())
+
+    def test_purposes(self):
+        """Only certificates of clients: whoever has broken into a host has its server's one too.
+        One that is for nothing in particular is for everything"""
+        limits.poll_until(self.upstream.open_peers, "virtpassd's own connection")
+        before = len(self.upstream.peers)
+        for name in ("server", "mail"):
+            self.refused(name=name)
+        self.wait_log("O=Virtpass,CN=localhost", "purpose")
+        self.wait_log("O=Virtpass,CN=mail", "purpose")
+        self.refused(BELOW_SERVER)
+        self.wait_log("O=Virtpass,CN=below", "is refused")
+        self.assertEqual(len(self.upstream.peers), before)
+        for authority, name in ((AUTHORITY, "plain"), (AUTHORITY, "both"), (BELOW, "client")):
+            self.works(self.tls_client(authority=authority, name=name))
 
     def test_large_frames(self):
         """Both ways, longer than what a socket or a record takes"""

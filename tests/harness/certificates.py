@@ -2,6 +2,7 @@
 """Certificates for tests of TLS, made by GnuTLS's certtool, in the files that libvirt looks for."""
 
 import os
+import shutil
 import socket
 import ssl
 
@@ -27,13 +28,25 @@ class Authority:
     """A CA in a directory of its own, which is also a pkipath= of clients: cacert.pem there, and
     clientcert.pem and clientkey.pem."""
 
-    def __init__(self, directory, name="Test CA"):
+    def __init__(self, directory, name="Test CA", above=None, extra=""):
+        """above: the one that signs it; who trusts that one then trusts this one's clients."""
         self.dir = directory
+        self.above = above
         os.mkdir(directory, 0o711)
         self._key("cakey.pem")
-        self._template(f'cn = "{name}"\nca\ncert_signing_key\ncrl_signing_key\n')
-        certtool("--generate-self-signed", "--load-privkey", self.path("cakey.pem"),
-                 "--template", self.path("template"), "--outfile", self.ca)
+        self._template(f'cn = "{name}"\nca\ncert_signing_key\ncrl_signing_key\n{extra}')
+        signer = above.signer() if above else ["--generate-self-signed"]
+        certtool(*signer, "--load-privkey", self.path("cakey.pem"),
+                 "--template", self.path("template"), "--outfile", self.path("own.pem"))
+        shutil.copy(above.ca if above else self.path("own.pem"), self.ca)
+
+    def between(self, directory, name, extra=""):
+        """One that this one signs. Its clients show its certificate behind their own."""
+        return Authority(directory, name, self, extra)
+
+    def signer(self):
+        return ["--generate-certificate", "--load-ca-certificate", self.path("own.pem"),
+                "--load-ca-privkey", self.path("cakey.pem")]
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -55,9 +68,12 @@ class Authority:
         """NAMEcert.pem and NAMEkey.pem: O=Virtpass,CN=COMMON."""
         self._key(f"{name}key.pem")
         self._template(f'organization = "Virtpass"\ncn = "{common}"\n{LEAF}{extra}')
-        certtool("--generate-certificate", "--load-privkey", self.path(f"{name}key.pem"),
-                 "--load-ca-certificate", self.ca, "--load-ca-privkey", self.path("cakey.pem"),
-                 "--template", self.path("template"), "--outfile", self.path(f"{name}cert.pem"))
+        certificate = self.path(f"{name}cert.pem")
+        certtool(*self.signer(), "--load-privkey", self.path(f"{name}key.pem"),
+                 "--template", self.path("template"), "--outfile", certificate)
+        if self.above:
+            with open(self.path("own.pem"), "rb") as own, open(certificate, "ab") as chain:
+                chain.write(own.read())
         return self
 
     def server(self):
