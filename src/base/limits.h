@@ -55,6 +55,23 @@
  * and a client needs two), so more is a slip. */
 #define VP_CLIENTS_MAX 1000000u
 
+/* Of these, clients that libvirtd does not know yet, since they have not opened their connection;
+ * libvirtd's own default (max_anonymous_clients). One that means it is through in milliseconds. */
+#define VP_CLIENTS_ANONYMOUS_MAX_DEFAULT 20u
+
+/* Connections that the kernel keeps for us while none is accepted (max_queued_clients); libvirtd's
+ * own default. */
+#define VP_CLIENTS_QUEUED_MAX_DEFAULT 1000u
+
+/* One user's connections: a fifth of all, so that it takes several users to fill the places; but
+ * where there are few, enough for the tools of a busy host. */
+#define VP_CLIENTS_SHARES 5u
+#define VP_CLIENTS_OF_USER_MIN 20u
+
+/* Places that are kept for root, who is to find out what the others are doing: a few tools and
+ * shells. (No more than a share: a daemon that is to have three clients has three.) */
+#define VP_CLIENTS_RESERVED 16u
+
 /* Monitor commands of one client that we answer and that have no reply yet.
  * libvirtd reads 5 calls ahead (max_client_requests); more allows a client to
  * keep QEMU's queue of 8 full and to have the next ones ready. Reading from the

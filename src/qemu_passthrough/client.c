@@ -134,6 +134,8 @@ on_down_frame(VpLink *link G_GNUC_UNUSED, const VpFrame *frame, gpointer data)
         return VP_LINK_HELD;
     if (vp_log_enabled(VP_LOG_DEBUG))
         trace(client, verdict == VP_PASS ? "->" : "=>", frame);
+    if (is_call(&frame->header) && (verdict == VP_PASS || client->state == VP_CLIENT_OPENING))
+        vp_place_set_waiting(client->place, true);
     if (verdict == VP_PASS)
         vp_link_send_frame(client->up, frame);
     return VP_LINK_TAKEN;
@@ -210,6 +212,8 @@ on_up_frame(VpLink *link G_GNUC_UNUSED, const VpFrame *frame, gpointer data)
     }
     if (row && row->reply)
         verdict = row->reply(client, frame, row);
+    if (client->state == VP_CLIENT_NEW)
+        vp_place_set_waiting(client->place, false);
     if (vp_log_enabled(VP_LOG_DEBUG))
         trace(client, verdict == VP_PASS ? "<-" : "<=", frame);
     if (verdict == VP_PASS && !vp_descriptors_refuse_reply(client, frame))
@@ -291,6 +295,7 @@ connect_upstream(gpointer data)
         else
             client->retry = vp_loop_timer(client->daemon->loop, CONNECT_RETRY_MS, connect_upstream,
                                           client);
+        vp_place_set_waiting(client->place, true);
         return G_SOURCE_REMOVE;
     case VP_UPSTREAM_ABSENT:
         refuse(client, error->message);
@@ -305,6 +310,7 @@ connect_upstream(gpointer data)
         return G_SOURCE_REMOVE;
     }
     client->state = VP_CLIENT_NEW;
+    vp_place_set_waiting(client->place, false);
     vp_link_resume(client->up);
     vp_link_resume(client->down);
     return G_SOURCE_REMOVE;
@@ -393,6 +399,7 @@ vp_client_free(VpClient *client)
     vp_link_free(client->down);
     g_clear_pointer(&client->open_reply, g_byte_array_unref);
     g_free(client->tls_name);
+    vp_place_free(client->place);
     g_free(client);
 }
 
@@ -458,6 +465,8 @@ vp_client_reply_done(VpClient *client)
 void
 vp_client_go_on(VpClient *client)
 {
+    if (client->state == VP_CLIENT_OPEN)
+        vp_place_opened(client->place);
     if (client->state != VP_CLIENT_CONNECTING)
         vp_link_resume(client->down);
 }

@@ -4,6 +4,7 @@
 #include "base/socket.h"
 #include "qemu_passthrough/daemon.h"
 #include "qemu_passthrough/events.h"
+#include "qemu_passthrough/places.h"
 #include "rpc/calls.h"
 
 /*
@@ -23,6 +24,7 @@ struct VpClient {
     VpDaemon *daemon;
     guint64 number;             /* for log lines */
     VpClientState state;
+    VpPlace *place;
     VpPeer peer;                /* of who came by a unix socket; else all zero */
     char *tls_name;             /* the name in the certificate of who came through TLS; else NULL */
     bool read_only;             /* came by the -ro socket, or opened read-only */

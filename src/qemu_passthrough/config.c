@@ -199,6 +199,9 @@ static const Key keys[] = {
     { "emulator", "shim", parse_path, FIELD(shim) },
     { "emulator", "directory", parse_path, FIELD(shim_dir) },
     { "limits", "max_clients", NUMBER(max_clients, VP_CLIENTS_MAX) },
+    { "limits", "max_anonymous_clients", NUMBER(max_anonymous_clients, VP_CLIENTS_MAX) },
+    { "limits", "max_clients_per_user", NUMBER(max_clients_per_user, VP_CLIENTS_MAX) },
+    { "limits", "max_queued_clients", NUMBER(max_queued_clients, VP_CLIENTS_MAX) },
     { "log", "level", CHOICE(log_level, vp_log_level_names) },
 };
 
@@ -291,6 +294,8 @@ set_defaults(VpConfig *config)
     config->qmp_sockets = true;
     config->tls.port = VP_TLS_PORT;
     config->max_clients = VP_CLIENTS_MAX_DEFAULT;
+    config->max_anonymous_clients = VP_CLIENTS_ANONYMOUS_MAX_DEFAULT;
+    config->max_queued_clients = VP_CLIENTS_QUEUED_MAX_DEFAULT;
     config->log_level = VP_LOG_INFO;
     config->keep_guests = options.keep_guests;
     config->file_named = options.file != NULL;
@@ -333,6 +338,14 @@ set_tls_defaults(VpConfig *config)
         tls->key_file = g_strdup(both ? key : "/etc/pki/libvirt/private/serverkey.pem");
     if (!tls->priority)
         tls->priority = g_strdup(VP_TLS_PRIORITY_DEFAULT);
+}
+
+static void
+set_derived_limits(VpConfig *config)
+{
+    if (config->max_clients_per_user == 0)
+        config->max_clients_per_user = MAX(config->max_clients / VP_CLIENTS_SHARES,
+                                           VP_CLIENTS_OF_USER_MIN);
 }
 
 /* Directories that follow from others. Last, when all else is known. */
@@ -468,6 +481,7 @@ build(VpConfig *ret_config, GError **error)
     if (!read_file(&config, error) || !apply_options(&config, error))
         return false;
     set_derived(&config);
+    set_derived_limits(&config);
     set_tls_defaults(&config);
     *ret_config = config;
     config = (VpConfig){ 0 };

@@ -48,6 +48,9 @@ typedef struct VpConfig {
     char *shim_dir;        /* where the links to it are by which libvirtd starts it */
     char *cache_dir;       /* what has been found out about QEMU binaries; not configurable */
     guint max_clients;
+    guint max_anonymous_clients; /* that have not opened their connection */
+    guint max_clients_per_user;
+    guint max_queued_clients;    /* that wait to be accepted, at sockets of our own */
     VpLogLevel log_level;
     char *embed_dir;       /* run a private libvirtd with all its state there; NULL: do not */
     bool keep_guests;

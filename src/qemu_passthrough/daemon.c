@@ -21,6 +21,7 @@
 #include "qemu_passthrough/listener.h"
 #include "qemu_passthrough/monitor.h"
 #include "qemu_passthrough/notify.h"
+#include "qemu_passthrough/places.h"
 #include "qemu_passthrough/qmp_sockets.h"
 #include "qemu_passthrough/shims.h"
 
@@ -49,6 +50,7 @@
 typedef struct VpRun {
     VpDaemon daemon;
     VpListener *listener;
+    VpPlaces *places;
     VpEmbed *embed;         /* NULL without --embed */
     bool stopping;
     GSource *deadline;      /* of ending the guests */
@@ -58,15 +60,32 @@ typedef struct VpRun {
 
 /* --- clients -------------------------------------------------------------- */
 
+/* A TLS session says farewell while its descriptor is open. */
+static void
+refuse(int fd, VpTls *tls)
+{
+    vp_tls_free(tls);
+    vp_clear_fd(&fd);
+}
+
 static void
 on_client(int fd, VpTls *tls, bool read_only, gpointer data)
 {
     VpRun *run = data;
     VpDaemon *daemon = &run->daemon;
-    VpClient *client = vp_client_new(daemon, fd, tls, read_only);
+    VpPlace *place = vp_places_take(run->places, fd, tls ? vp_tls_peer_name(tls) : NULL);
+    VpClient *client = NULL;
 
-    if (!client)
+    if (place)
+        client = vp_client_new(daemon, fd, tls, read_only);
+    else
+        refuse(fd, tls);
+    if (!client) {
+        vp_place_free(place);
         return;
+    }
+    client->place = place;
+    vp_place_set_owner(place, client);
     g_ptr_array_add(daemon->clients, client);
     daemon->full = daemon->clients->len >= daemon->config.max_clients;
     if (daemon->full) {
@@ -87,6 +106,35 @@ vp_daemon_drop_client(VpDaemon *daemon, VpClient *client)
         daemon->full = false;
         vp_listener_set_accepting(run->listener, true);
     }
+}
+
+static void
+drop_for_place(gpointer owner, const char *reason, gpointer data)
+{
+    VpRun *run = data;
+    VpClient *client = owner;
+
+    vp_log_debug("client %" G_GUINT64_FORMAT ": dropped: %s", client->number, reason);
+    vp_daemon_drop_client(&run->daemon, client);
+}
+
+static void
+on_room(gpointer data)
+{
+    VpRun *run = data;
+
+    if (!run->daemon.full && !run->stopping)
+        vp_listener_set_accepting(run->listener, true);
+}
+
+static const VpPlacesOps places_ops = { .drop = drop_for_place, .room = on_room };
+
+static bool
+may_come(gpointer data)
+{
+    VpRun *run = data;
+
+    return vp_places_may_come(run->places);
 }
 
 /* --- domains and their events --------------------------------------------- */
@@ -361,6 +409,8 @@ apply_reloaded(VpConfig *config, VpConfig *fresh)
     config->policy = fresh->policy;
     config->attach = fresh->attach;
     config->max_clients = fresh->max_clients;
+    config->max_anonymous_clients = fresh->max_anonymous_clients;
+    config->max_clients_per_user = fresh->max_clients_per_user;
     config->log_level = fresh->log_level;
     g_free(config->session_dir);
     config->session_dir = g_steal_pointer(&fresh->session_dir);
@@ -422,6 +472,8 @@ start(VpRun *run, GError **error)
     run->listener = vp_listener_new(daemon->loop, config, upstream_path, on_client, run, error);
     if (!run->listener)
         return false;
+    run->places = vp_places_new(daemon->loop, config, &places_ops, run);
+    vp_listener_ask_before(run->listener, may_come);
     if (config->embed_dir) {
         run->embed = vp_embed_start(daemon->loop, config, on_embed_failed, run, error);
         if (!run->embed)
@@ -447,6 +499,7 @@ finish(VpRun *run)
     g_clear_pointer(&run->listener, vp_listener_free);
     while (daemon->clients->len > 0)
         vp_daemon_drop_client(daemon, g_ptr_array_index(daemon->clients, 0));
+    g_clear_pointer(&run->places, vp_places_free);
     g_clear_pointer(&daemon->upstream, vp_upstream_free);
     g_clear_pointer(&daemon->shims, vp_shims_free);
     g_clear_pointer(&daemon->domains, vp_domains_free);

@@ -63,6 +63,7 @@ typedef struct VpListenSocket {
 struct VpListener {
     VpLoop *loop;
     VpListenerFunc func;
+    VpListenerMayFunc may;      /* NULL: everybody */
     gpointer data;
     int lock_fd;                /* -1 with sockets of systemd's */
     VpListenSocket sockets[UNIX_SOCKETS_MAX + VP_INET_SOCKETS_MAX];
@@ -92,12 +93,27 @@ rest(VpListener *listener, const char *reason)
     listener->rest = vp_loop_timer(listener->loop, REST_MS, on_rested, listener);
 }
 
+/* While nobody may come there; who comes by TLS is not concerned. */
+static void
+rest_unix_sockets(VpListener *listener)
+{
+    for (guint i = 0; i < listener->n_sockets; i++) {
+        if (!listener->sockets[i].tls)
+            vp_watch_set(&listener->sockets[i].watch, 0);
+    }
+}
+
 static void
 on_connection(VpWatch *watch, guint32 ready G_GNUC_UNUSED, gpointer data)
 {
     VpListenSocket *socket = data;
-    vp_autofd int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    vp_autofd int fd = -1;
 
+    if (!socket->tls && socket->owner->may && !socket->owner->may(socket->owner->data)) {
+        rest_unix_sockets(socket->owner);
+        return;
+    }
+    fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0 && socket->tls) {
         vp_inet_tune(fd);
         vp_tls_door_admit(socket->owner->door, vp_steal_fd(&fd));
@@ -302,6 +318,8 @@ make_socket(VpListener *listener, const VpConfig *config, const char *upstream, 
         return false;
     }
     fd = vp_socket_listen(path, mode, group, error);
+    if (fd >= 0)
+        listen(fd, config->max_queued_clients);
     return fd >= 0 && add_unix_socket(listener, vp_steal_fd(&fd), path, true, error);
 }
 
@@ -325,12 +343,13 @@ on_tls_client(int fd, VpTls *tls, gpointer data)
 }
 
 static bool
-make_tls_sockets(VpListener *listener, const VpTlsConfig *tls, GError **error)
+make_tls_sockets(VpListener *listener, const VpConfig *config, GError **error)
 {
     int fds[VP_INET_SOCKETS_MAX] = { 0 };
-    guint n = vp_inet_listen(tls->address, tls->port, fds, error);
+    guint n = vp_inet_listen(config->tls.address, config->tls.port, fds, error);
 
     for (guint i = 0; i < n; i++) {
+        listen(fds[i], config->max_queued_clients);
         if (!add_tls_socket(listener, vp_steal_fd(&fds[i]), error)) {
             vp_close_fds(fds + i + 1, n - i - 1);
             return false;
@@ -353,7 +372,7 @@ start_tls(VpListener *listener, const VpConfig *config, GError **error)
         return false;
     listener->door = vp_tls_door_new(listener->loop, context, TLS_PATIENCE_MS, on_tls_client,
                                      listener);
-    return passed || make_tls_sockets(listener, &config->tls, error);
+    return passed || make_tls_sockets(listener, config, error);
 }
 
 bool
@@ -408,6 +427,12 @@ vp_listener_free(VpListener *listener)
     }
     vp_clear_fd(&listener->lock_fd);
     g_free(listener);
+}
+
+void
+vp_listener_ask_before(VpListener *listener, VpListenerMayFunc may)
+{
+    listener->may = may;
 }
 
 void

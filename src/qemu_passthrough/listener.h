@@ -11,6 +11,10 @@ typedef struct VpListener VpListener;
  * socket. Both are consumed. */
 typedef void (*VpListenerFunc)(int fd, VpTls *tls, bool read_only, gpointer data);
 
+/* Somebody waits at a unix socket: may he be accepted? After a no it is asked again when
+ * vp_listener_set_accepting() was called. */
+typedef bool (*VpListenerMayFunc)(gpointer data);
+
 /*
  * Our two unix sockets: those that systemd passed, else made in config->listen_dir. @upstream: the
  * socket whose mode and group are taken over where the configuration names none. And the sockets
@@ -23,6 +27,9 @@ VpListener *vp_listener_new(VpLoop *loop, const VpConfig *config, const char *up
 /* Closes the sockets and removes what was made. NULL is fine. */
 void vp_listener_free(VpListener *listener);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpListener, vp_listener_free)
+
+/* From now on @may is asked, with the data of the listener. */
+void vp_listener_ask_before(VpListener *listener, VpListenerMayFunc may);
 
 /* Stops and restarts accepting: clients then wait in the kernel's queue. */
 void vp_listener_set_accepting(VpListener *listener, bool accepting);

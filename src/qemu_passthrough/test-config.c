@@ -40,9 +40,11 @@ describe(const VpConfig *config, GString *out)
     g_string_append_printf(out, "rw_perms=%o\nro_perms=%o\nupstream=%s\npolicy=%s\n",
                            config->rw_perms, config->ro_perms, config->upstream ?: "",
                            vp_xml_policy_names[config->policy]);
-    g_string_append_printf(out, "session_dir=%s\nmax_clients=%u\nlog_level=%s\n",
-                           config->session_dir, config->max_clients,
+    g_string_append_printf(out, "session_dir=%s\nlog_level=%s\n", config->session_dir,
                            vp_log_level_names[config->log_level]);
+    g_string_append_printf(out, "max_clients=%u\nanonymous=%u\nper_user=%u\nqueued=%u\n",
+                           config->max_clients, config->max_anonymous_clients,
+                           config->max_clients_per_user, config->max_queued_clients);
     g_string_append_printf(out, "shim=%s\nshim_dir=%s\ncache_dir=%s\n", config->shim,
                            config->shim_dir, config->cache_dir);
     g_string_append_printf(out, "attach=%s\n", vp_attach_when_names[config->attach]);
@@ -178,6 +180,7 @@ test_defaults(void)
         "listen_dir=/test/runtime/virtpassd", "group=", "rw_perms=37777777777",
         "ro_perms=37777777777", "upstream=", "policy=all",
         "session_dir=/test/config/libvirt/qemu/lib", "max_clients=5000", "log_level=info",
+        "anonymous=20", "per_user=1000", "queued=1000",
         "embed_dir=", "keep_guests=0", "qmp_sockets=1",
         "shim=" VP_BINDIR "/virtpass-emulator",
         "shim_dir=/test/data/virtpassd", "cache_dir=/test/cache/virtpassd",
@@ -303,6 +306,10 @@ test_wrong_values(void)
         { "limits", "max_clients", "10k", "1 to 1000000" },
         { "limits", "max_clients", "0x10", "1 to 1000000" },
         { "limits", "max_clients", "", "1 to 1000000" },
+        { "limits", "max_anonymous_clients", "0", "1 to 1000000" },
+        { "limits", "max_clients_per_user", "0", "1 to 1000000" },
+        { "limits", "max_clients_per_user", "1000001", "1 to 1000000" },
+        { "limits", "max_queued_clients", "0", "1 to 1000000" },
         { "log", "level", "verbose", "'error', 'warning', 'info', 'debug'" },
         { "log", "level", "1", "'error', 'warning', 'info', 'debug'" },
     };
@@ -324,11 +331,19 @@ test_limits(void)
 {
     g_autofree char *least = result_with_file("[limits]\nmax_clients = 1\n", "");
     g_autofree char *most = result_with_file("[limits]\nmax_clients = 1000000\n", "");
+    g_autofree char *set = result_with_file("[limits]\nmax_anonymous_clients = 7\n"
+                                            "max_clients_per_user = 8\n"
+                                            "max_queued_clients = 9\n", "");
     g_autofree char *no_perms = result_with_file("[listen]\nunix_sock_rw_perms = 0\n", "");
     g_autofree char *all_perms = result_with_file("[listen]\nunix_sock_rw_perms = 0777\n", "");
 
     assert_line(least, "max_clients=1");
+    assert_line(least, "per_user=20");
     assert_line(most, "max_clients=1000000");
+    assert_line(most, "per_user=200000");
+    assert_line(set, "anonymous=7");
+    assert_line(set, "per_user=8");
+    assert_line(set, "queued=9");
     assert_line(no_perms, "rw_perms=0");
     assert_line(all_perms, "rw_perms=777");
 }

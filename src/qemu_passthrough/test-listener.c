@@ -92,7 +92,8 @@ finish(void)
 static VpConfig
 plain_config(void)
 {
-    return (VpConfig){ .listen_dir = directory, .rw_perms = -1, .ro_perms = -1 };
+    return (VpConfig){ .listen_dir = directory, .rw_perms = -1, .ro_perms = -1,
+                       .max_queued_clients = 100 };
 }
 
 static VpListener *

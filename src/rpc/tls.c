@@ -239,8 +239,8 @@ is_allowed(const VpTls *tls)
 }
 
 /* Purpose: a certificate that is for something has to be for clients, and so has what its issuers
- * are for. libvirtd insists on that only where the extension is critical, which it hardly ever is: a
- * host's server certificate would otherwise do for whoever breaks into that host. GnuTLS tells all
+ * are for. libvirtd insists on that only where the extension is critical, which it hardly ever is;
+ * but then a host's server certificate would do for whoever breaks into that host. GnuTLS tells all
  * that is wrong in sentences. */
 static bool
 is_valid(VpTls *tls)

@@ -218,6 +218,21 @@ class Full(Tls):
         self.works(client)
 
 
+class PerName(Tls):
+    limits = {"max_clients_per_user": 2}
+
+    def test_limit(self):
+        """The name in the certificate is the user"""
+        first, second = self.tls_client(), self.tls_client()
+        with self.assertRaises((rpc.Closed, *REFUSED)):
+            self.works(self.tls_client())
+        self.works(self.tls_client(name="other"))
+        self.works(second)
+        first.close()
+        limits.poll_until(lambda: len(self.upstream.open_peers()) <= 3, "it is gone upstream")
+        self.works(self.tls_client())
+
+
 class AllowedNames(Tls):
     keys = {"tls_allowed_dn_list": "O=Nobody,*;O=*,CN=cl*"}
 
