@@ -31,6 +31,7 @@ INSTALLED = {
     "bin/virtpass",
     "bin/virtpass-emulator",
     "etc/apparmor.d/abstractions/libvirt-qemu.d/virtpassd",
+    "etc/apparmor.d/virtpassd",
     "etc/virtpassd/virtpassd.conf",
     "include/libvirt-qemu-passthrough.h",
     "lib/systemd/system/virtpassd-ro.socket",
