@@ -355,6 +355,9 @@ make_tls_sockets(VpListener *listener, const VpConfig *config, GError **error)
             return false;
         }
     }
+    if (n == 0 && listener->lock_fd < 0)
+        g_prefix_error(error, "[listen] listen_tls: enable virtpassd-tls.socket instead; "
+                       "virtpassd.service itself is kept from the network: ");
     return n > 0;
 }
 
