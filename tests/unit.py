@@ -18,6 +18,9 @@ DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 # unit as it was written had 8.6.
 EXPOSURE_MAX = 35
 
+# What profiles include, of the package apparmor.
+INCLUDED = "/etc/apparmor.d/abstractions"
+
 
 class Units(unittest.TestCase):
     def setUp(self):
@@ -67,7 +70,7 @@ class Units(unittest.TestCase):
 
 class Profile(unittest.TestCase):
     def test_apparmor_understands_it(self):
-        if not shutil.which("apparmor_parser") or not os.path.exists("/etc/apparmor.d/abstractions"):
+        if not shutil.which("apparmor_parser") or not os.path.exists(INCLUDED):
             self.skipTest("apparmor_parser or what profiles include is not there")
         text = (DATA / "apparmor-virtpassd.in").read_text(encoding="utf-8")
         for key, value in (("@sbindir@", "/usr/sbin"), ("@bindir@", "/usr/bin"),
