@@ -19,8 +19,11 @@ import functools
 import json
 import os
 import pickle
+import re
 import shutil
 import socket
+import struct
+import unittest
 
 from harness import leaks, limits, proctree, rpc
 from harness.process import Process, base_environment, run, sanitizer_report
@@ -121,7 +124,7 @@ auth_unix_rw = "none"
 max_client_requests = 64
 max_clients = 200
 log_outputs = "1:file:/var/log/libvirt/libvirtd.log"
-log_filters = "1:rpc.virnetserverprogram 3:util 2:qemu"
+log_filters = "1:libvirt.domain 3:."
 """
 
 QEMU_CONF = """\
@@ -567,14 +570,13 @@ class System:
     # -- looking at it ------------------------------------------------------
 
     def processes(self):
-        """{pid: command line} of what runs inside."""
-        space = os.stat(f"/proc/{self.init}/ns/pid").st_ino
+        """{pid: command line} of what runs inside, both as counted there."""
         found = {}
-        for pid in proctree.descendants(leaks.supervisor()):
+        for name in os.listdir(f"/proc/{self.init}/root/proc"):
             try:
-                if os.stat(f"/proc/{pid}/ns/pid").st_ino == space:
-                    found[pid] = proctree.command_line(pid)
-            except OSError:  # it has ended
+                with open(f"/proc/{self.init}/root/proc/{name}/cmdline", "rb") as file:
+                    found[int(name)] = file.read().replace(b"\0", b" ").decode(errors="replace")
+            except (OSError, ValueError):  # it has ended, or is no process
                 pass
         return found
 
@@ -590,8 +592,70 @@ class System:
                                                    if os.path.islink(path) else None)
         return found
 
-    def log(self):
-        """libvirtd's own."""
-        with open(self.path("var/log/libvirt/libvirtd.log"), encoding="utf-8",
-                  errors="replace") as file:
-            return file.read()
+    def log_size(self):
+        return os.path.getsize(self.path("var/log/libvirt/libvirtd.log"))
+
+    def calls_with(self, text, since):
+        """Names of the functions of libvirt's API, in order, whose arguments had this text in
+        them, by libvirtd's log from that size on."""
+        with open(self.path("var/log/libvirt/libvirtd.log"), "rb") as file:
+            file.seek(since)
+            lines = file.read().decode(errors="replace").splitlines()
+        return [found[1] for line in lines
+                if text in line and (found := re.search(r" debug : (vir\w+):\d+ : ", line))]
+
+
+class Opened:
+    """Counts how often files are opened or executed from now on, by whomever."""
+
+    OPEN = 0x20  # IN_OPEN
+
+    def __init__(self, *paths):
+        self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        for path in paths:
+            if libc.inotify_add_watch(self.fd, os.fsencode(path), self.OPEN) < 0:
+                raise OSError(ctypes.get_errno(), "inotify_add_watch", path)
+
+    def count(self):
+        """Since the last time."""
+        try:
+            data = os.read(self.fd, 1 << 16)
+        except BlockingIOError:
+            return 0
+        size, found = struct.calcsize("iIII"), 0
+        while data:
+            data = data[size + struct.unpack_from("iIII", data)[3]:]
+            found += 1
+        return found
+
+    def close(self):
+        os.close(self.fd)
+
+
+class SystemTest(unittest.TestCase):
+    """One system for the tests of a class. more: what System takes."""
+
+    more = {}
+
+    @classmethod
+    def setUpClass(cls):
+        reason = why_not()
+        if reason:
+            raise unittest.SkipTest(reason)
+        cls.system = System(**cls.more)
+        cls.addClassCleanup(cls.system.stop)
+        cls.system.start()
+
+    def setUp(self):
+        for process in (self.system.libvirtd, self.system.virtpassd):
+            process.mark_log()
+
+    def describe_failure(self):
+        return (self.system.libvirtd.log_since_mark()
+                + self.system.virtpassd.log_since_mark())
+
+    def client(self, *args, **more):
+        """As System.client(); closed with the test."""
+        client = self.system.client(*args, **more)
+        self.addCleanup(client.close)
+        return client
