@@ -9,6 +9,7 @@ would leave behind: a program that ran, an entry in a directory, a question to l
 import collections
 import os
 import re
+import socket
 import threading
 import time
 
@@ -60,12 +61,13 @@ def altered(emulator, words):
     return domain(emulator, f"<qemu:commandline>{words}</qemu:commandline>")
 
 
-# What costs many steps for each value but just not as many as PCRE is allowed.
-BOMB_VALUE = "a" * 80
+# What costs many steps for each value but just not as many as PCRE is allowed, nor ends early for
+# want of a character.
+BOMB_VALUE = "a" * 24
 BOMB_WORDS = "".join(f"<qemu:arg value='-fw_cfg'/><qemu:arg value='name=opt/x{number},"
                      f"string={BOMB_VALUE}'/>" for number in range(60))
 BOMB = BOMB_WORDS + 300 * ("<qemu:alter option='fw_cfg' required='no'>"
-                           "<qemu:match>a.*a.*a.*!</qemu:match><qemu:remove/></qemu:alter>")
+                           "<qemu:match>a.*a.*a.*[!?]</qemu:match><qemu:remove/></qemu:alter>")
 
 # By what they are after. {}: a program of the attacker's.
 DOCUMENTS = {
@@ -78,7 +80,6 @@ DOCUMENTS = {
     "path below": lambda program: altered(
         FREE + "/../../../../../etc/x", "<qemu:extra>-device lsi</qemu:extra>"),
     "session": lambda program: domain(program, "<qemu:monitorpassthrough/>"),
-    "bomb": lambda program: altered(guest.EMULATOR, BOMB),
 }
 
 WRAP = {185: documents.SNAPSHOT, 411: documents.CHECKPOINT}
@@ -109,6 +110,11 @@ STATES = {
     "open in the same write": lambda client: client.post(
         rpc.OPEN, xdr.optional("qemu:///system") + xdr.u32(1)),
 }
+
+
+def open_connection(client):
+    client.auth()
+    client.open("qemu:///system")
 
 
 class Pinger:
@@ -148,15 +154,9 @@ class Hostile(SystemTest):
         super().setUpClass()
         os.mkdir(cls.system.path(FREE, "marks"))
         os.chmod(cls.system.path(FREE, "marks"), 0o1777)
-        cls.system.virsh("root", "define", cls.file(guest.domain("victim")))
+        cls.system.virsh("root", "define", cls.system.file(guest.domain("victim")))
         cls.kept = cls.system.as_user("mallory", cls.make_emulator, "kept", 30)
         cls.quick = cls.system.as_user("mallory", cls.make_emulator, "quick", 0.1)
-
-    @classmethod
-    def file(cls, text):
-        with open(cls.system.path("run/test/x.xml"), "w", encoding="utf-8") as file:
-            file.write(text)
-        return "/run/test/x.xml"
 
     @staticmethod
     def make_emulator(name, seconds):
@@ -179,7 +179,6 @@ class Hostile(SystemTest):
 
     @staticmethod
     def listener():
-        import socket  # pylint: disable=import-outside-toplevel
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(("127.0.0.1", PORT))
@@ -242,7 +241,7 @@ class Hostile(SystemTest):
     def assert_serves(self):
         """The next good request works."""
         xml = guest.domain("good", after=guest.session_attribute())
-        self.system.virsh("bob", "define", self.file(xml))
+        self.system.virsh("bob", "define", self.system.file(xml))
         self.assertIn("monitorpassthrough", self.system.virsh("bob", "dumpxml", "good"))
         self.system.virsh("bob", "undefine", "good")
 
@@ -270,6 +269,49 @@ class Hostile(SystemTest):
 
     def all_documents(self, program):
         return [make(program) for make in DOCUMENTS.values()]
+
+
+class Bombs(Hostile):
+    """Whose document costs much, whatever he may do: others do not wait for it"""
+
+    def measure(self, user, prepare, procedures):
+        pinger = Pinger(self.system.client("root"))
+        client = self.client(user, name=None)
+        begin = time.monotonic()
+        try:
+            prepare(client)
+            for program, procedure, payload, _ in calls(altered(guest.EMULATOR, BOMB)):
+                if procedure in procedures:
+                    client.post(procedure, payload, program)
+            limits.poll_until(lambda: not self.is_busy(), "virtpassd has come to an end", 40)
+        finally:
+            longest = pinger.stop()
+            pinger.client.close()
+        meant = "as meant" if longest <= WAIT_MEANT else f"more than {WAIT_MEANT * 1000:.0f} ms"
+        print(f"# {user}: {time.monotonic() - begin:.1f} s of work; another client waited "
+              f"{longest * 1000:.0f} ms at most, {meant}")
+        self.assertLess(longest, limits.seconds(WAIT_MAX))
+
+    def is_busy(self):
+        """Has virtpassd used the processor much, within a while?"""
+        used = []
+        for _ in range(2):
+            with open(f"/proc/{self.system.virtpassd.pid}/stat", encoding="ascii") as file:
+                used.append(int(file.read().rpartition(")")[2].split()[11]))
+            time.sleep(0.5)
+        return used[1] - used[0] > 20
+
+    def test_before_judgement(self):
+        self.measure("mallory", STATES["nothing sent"], (11, 136, 350, 10))
+
+    def test_read_only(self):
+        self.measure("alice", STATES["open read-only"], (11, 136, 350, 10))
+
+    def test_without_the_right(self):
+        self.measure("carol", open_connection, (11, 136, 350, 10))
+
+    def test_with_every_right(self):
+        self.measure("bob", open_connection, (11, 136))
 
 
 class BeforeJudgement(Hostile):
@@ -332,16 +374,13 @@ class WithoutTheRight(Hostile):
     """
 
     def attack(self, user):
-        def opened(client):
-            client.auth()
-            client.open("qemu:///system")
         sent = [make(self.quick) for name, make in DOCUMENTS.items()]
         found = []
         for sock in (self.system.sock_libvirtd, self.system.sock):
             size = self.system.log_size()
             pinger = Pinger(self.system.client("root", sock))
             try:
-                silent = self.send(user, sock, opened, sent)
+                silent = self.send(user, sock, open_connection, sent)
             finally:
                 longest = pinger.stop()
                 pinger.client.close()

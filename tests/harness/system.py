@@ -25,7 +25,7 @@ import socket
 import struct
 import unittest
 
-from harness import leaks, limits, proctree, rpc
+from harness import guest, leaks, limits, proctree, rpc
 from harness.process import Process, base_environment, run, sanitizer_report
 from harness.virtpassd import NotifySocket, program
 
@@ -36,7 +36,8 @@ __unittest = True
 QEMU_USER = "libvirt-qemu"
 PROBE_USER = "virtpass-probe"
 USERS = {"alice": 61001, "bob": 61002, "carol": 61003, "dave": 61004, "mallory": 61005,
-         "otherqemu": 61006, PROBE_USER: 61007, QEMU_USER: 64055}
+         "otherqemu": 61006, PROBE_USER: 61007, QEMU_USER: 64055,
+         **{f"user{number}": 61010 + number for number in range(10)}}
 GROUPS = {"kvm": 61100, "libvirt": 61101, "otherqemu": 61006, PROBE_USER: 61007,
           QEMU_USER: 64055}
 MEMBERS = {"libvirt": ["bob"]}
@@ -232,8 +233,8 @@ class Remote(Exception):
 class System:
     def __init__(self, name="sys", *, qemu_user=(QEMU_USER, "kvm"), qemu_conf="",
                  libvirtd_conf="", config=None, rights=None):
-        """libvirtd_conf, qemu_conf: more lines. config: virtpassd's, {section: {key: value}}.
-        rights: as grant() takes."""
+        """libvirtd_conf, qemu_conf: more lines. config: virtpassd's, {section: {key: value}}, where
+        None takes out what is there by default. rights: as grant() takes."""
         self.dir = os.path.join(leaks.root(), name)
         self.init = self.unshare = None
         self.dbus = self.polkitd = self.libvirtd = self.virtpassd = None
@@ -312,7 +313,8 @@ class System:
         for section, keys in config.items():
             merged.setdefault(section, {}).update(keys)
         _put(self.path("etc/virtpassd/virtpassd.conf"), "".join(
-            f"[{section}]\n" + "".join(f"{key}={value}\n" for key, value in keys.items())
+            f"[{section}]\n" + "".join(f"{key}={value}\n" for key, value in keys.items()
+                                       if value is not None)
             for section, keys in merged.items()))
 
     def grant(self, rights):
@@ -367,7 +369,6 @@ class System:
         self._fetch_cache()
         self.libvirtd = self._start(["libvirtd", "--timeout", "0"], "libvirtd")
         limits.poll_until(self._libvirtd_answers, "libvirtd answers", 60)
-        self._store_cache()
 
     def _libvirtd_answers(self):
         assert self.libvirtd.running, "libvirtd ended: " + self.libvirtd.log_tail()
@@ -411,6 +412,7 @@ class System:
                 self.end_virtpassd()
         finally:
             self._end_namespaces()
+            self._store_cache()
             if not os.environ.get("VIRTPASS_TEST_KEEP"):
                 shutil.rmtree(self.dir)
 
@@ -435,6 +437,7 @@ class System:
             shutil.copytree(common, own)
 
     def _store_cache(self):
+        """Before the directory goes; QEMU is asked at the first definition."""
         common, own = self._cache()
         if common and os.path.isdir(own) and not os.path.isdir(common):
             shutil.copytree(own, f"{common}.{os.getpid()}")
@@ -566,6 +569,42 @@ class System:
         except BaseException:
             sock.close()
             raise
+
+    # -- guests -------------------------------------------------------------
+
+    def file(self, text, name="x.xml"):
+        """The path inside of a file with this text."""
+        _put(self.path("run/test", name), text)
+        return "/run/test/" + name
+
+    def start_guest(self, name, **more):
+        """As root, through virtpassd. more: what guest.domain() takes."""
+        self.virsh("root", "define", self.file(guest.domain(name, **more)))
+        self.virsh("root", "start", name)
+
+    def remove_guests(self):
+        """All there are, at libvirtd itself."""
+        for command, names in (("destroy", ["--name"]), ("undefine", ["--all", "--name"])):
+            for name in self.virsh("root", "list", *names, sock=self.sock_libvirtd).split():
+                self.virsh("root", command, name, sock=self.sock_libvirtd)
+
+    def sessions(self):
+        """What "virtpass sessions --json" tells, by name of the domain."""
+        result = self.run("root", [program("VIRTPASS"), "-c", "qemu+unix:///system?socket="
+                                   + self.sock, "sessions", "--json"])
+        assert result.returncode == 0, result.stderr
+        return {entry["domain"]: entry for entry in json.loads(result.stdout)}
+
+    def wait_session(self, name, session="dedicated", state="ready"):
+        def there():
+            entry = self.sessions().get(name, {})
+            return (entry.get("session"), entry.get("state")) == (session, state) and entry
+        return limits.poll_until(there, lambda: f"{session} session of {name} is {state}; "
+                                                f"there is {self.sessions()}")
+
+    def qmp_path(self, uuid):
+        """Of the socket for QMP clients, inside."""
+        return "/run/virtpassd/qmp/" + uuid
 
     # -- looking at it ------------------------------------------------------
 
