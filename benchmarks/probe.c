@@ -46,7 +46,7 @@ measure(VpProbe *probe, const char *emulator)
     gint64 start = g_get_monotonic_time();
     bool there = false;
 
-    vp_probe_get(probe, emulator, take, &there);
+    vp_probe_get(probe, emulator, "", take, &there);
     while (!there)
         g_main_context_iteration(NULL, TRUE);
     return g_get_monotonic_time() - start;

@@ -41,6 +41,7 @@ ONLY_IN = {
     "libvirt": ["src/client", "tools"],
     "histedit": ["tools"],
     "gio": ["src/probe"],
+    "seccomp": ["src/probe"],
 }
 
 FUNCTION_LINES_MAX = 100

@@ -37,6 +37,7 @@ struct VpAddedUser {
     VpQmpQueue *queue;
     GPtrArray *wrapped;  /* of Wrapped, owned: replies that will be changed */
     guint calls;         /* of the user that have no reply yet */
+    char *owner;         /* NULL: nobody in particular */
 };
 
 /* A native command whose reply is to be changed. */
@@ -108,6 +109,19 @@ vp_added_user_new(VpAdded *added)
     return user;
 }
 
+void
+vp_added_user_set_owner(VpAddedUser *user, const char *owner)
+{
+    g_free(user->owner);
+    user->owner = g_strdup(owner);
+}
+
+const char *
+vp_added_user_owner(const VpAddedUser *user)
+{
+    return user && user->owner ? user->owner : "";
+}
+
 /* Calls of the user that have begun become nobody's, the others end here. */
 static void
 leave_calls(VpAddedUser *user)
@@ -137,6 +151,7 @@ vp_added_user_free(VpAddedUser *user)
     }
     vp_qmp_queue_free(user->queue);
     g_ptr_array_unref(user->wrapped);
+    g_free(user->owner);
     g_free(user);
 }
 

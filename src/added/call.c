@@ -481,6 +481,12 @@ vp_call_loop(const VpCall *call)
     return call->added->loop;
 }
 
+const char *
+vp_call_owner(const VpCall *call)
+{
+    return vp_added_user_owner(call->user);
+}
+
 VpProbe *
 vp_call_probe(const VpCall *call)
 {

@@ -83,6 +83,9 @@ void vp_call_fail_reply(VpCall *call, const char *prefix, const VpJsonNode *repl
 /* What there is to find out what a QEMU binary can do; NULL: nothing. */
 VpProbe *vp_call_probe(const VpCall *call);
 
+/* On whose behalf, see vp_probe_get(). */
+const char *vp_call_owner(const VpCall *call);
+
 /* What is known of the domain outside of QMP. */
 const char *vp_call_domain_name(const VpCall *call);
 const char *vp_call_emulator(const VpCall *call); /* path of the running QEMU's binary, or NULL */

@@ -140,7 +140,8 @@ query_available_devices(VpCall *call)
     query->properties = vp_json_get(arguments, "properties")
         ? vp_json_get_bool(arguments, "properties") : query->name != NULL;
     if (emulator && vp_call_probe(call))
-        query->wait = vp_probe_get(vp_call_probe(call), emulator, on_facts, call);
+        query->wait = vp_probe_get(vp_call_probe(call), emulator, vp_call_owner(call), on_facts,
+                                   call);
     else
         vp_call_fail(call, "GenericError", "it is not known which program runs domain '%s'",
                      vp_call_domain_name(call));

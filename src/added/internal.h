@@ -55,6 +55,9 @@ void vp_call_end_lost(VpCall *call);
 /* Ends it without a reply. */
 void vp_call_drop(VpCall *call);
 
+/* added.c: see vp_added_user_set_owner(). @user: NULL: he is gone. */
+const char *vp_added_user_owner(const VpAddedUser *user);
+
 /* added.c: the call is over; the user's next commands may go. */
 void vp_added_call_ended(VpAdded *added, VpCall *call);
 

@@ -319,8 +319,33 @@
 #define VP_SCHEMA_STEPS_MAX 100000u
 #define VP_SCHEMA_DEPTH_MAX 1024u
 
+/* What one message of it says. The longest, the schema of QEMU 11.1, has 0.4 MB. */
+#define VP_PROBE_MESSAGE_MAX (4u * 1024 * 1024)
+
+/* Bytes of its complaints that are read in one turn of the loop. It may never stop. */
+#define VP_PROBE_STDERR_TURN_MAX (64u * 1024)
+
 /* Binaries that are asked at a time; others wait. It takes a processor for half a second. */
-#define VP_PROBE_RUNNING_MAX 2u
+#define VP_PROBE_RUNNING_MAX 4u
+
+/* Of these, for one client's user: one that never ends holds up those of the same user. */
+#define VP_PROBE_OWNER_RUNNING_MAX 1u
+
+/* Binaries that wait for their turn on behalf of one user; for more the answer is an error. */
+#define VP_PROBE_OWNER_WAITING_MAX 32u
+
+/* What the process may have: address space (QEMU 7.2 takes 0.3 GB, half of it libraries),
+ * processor time (QEMU 7.2 takes 0.5 s), processes and threads (QEMU has 3, a script around it some
+ * more), open files (QEMU has 20). */
+#define VP_PROBE_MEMORY_MAX (2ull * 1024 * 1024 * 1024)
+#define VP_PROBE_CPU_SECONDS_MAX 30u
+#define VP_PROBE_PROCESSES_MAX 16u
+#define VP_PROBE_FILES_OPEN_MAX 128u
+
+/* Threads that look at paths which clients named, and those of them for one client's user. One that
+ * looks at a file server which has gone may be there for ever. */
+#define VP_LOOK_RUNNING_MAX 32u
+#define VP_LOOK_OWNER_RUNNING_MAX 2u
 
 /* Binaries whose facts are kept in memory (1 MB each), and in files. Hosts have one or two, or one
  * for each architecture: 30. */

@@ -80,12 +80,13 @@ task_destroy(gpointer data)
 }
 
 static VpWork *
-start(Scene *scene, guint64 owner, char letter, bool waits)
+start(Scene *scene, guint owner, char letter, bool waits)
 {
     Task *task = g_new0(Task, 1);
+    g_autofree char *name = g_strdup_printf("uid %u", owner);
 
     *task = (Task){ .scene = scene, .letter = letter, .waits = waits };
-    return vp_work_start(scene->workers, owner, task_run, task_done, task, task_destroy);
+    return vp_work_start(scene->workers, name, task_run, task_done, task, task_destroy);
 }
 
 static void
@@ -197,7 +198,7 @@ test_cancelled_when_finished(void)
 
     scene_open(&scene, 1);
     *first = (Task){ .scene = &scene, .letter = '1' };
-    vp_work_start(scene.workers, 1, task_run, task_done, first, task_destroy);
+    vp_work_start(scene.workers, "uid 1", task_run, task_done, first, task_destroy);
     first->cancels = start(&scene, 1, '2', false);
     while (g_atomic_int_get(&scene.ran) < 2)
         g_usleep(1000);

@@ -33,7 +33,7 @@
 
 struct VpWork {
     VpWorkers *workers;
-    guint64 owner;
+    char *owner;
     VpWorkFunc run;
     VpWorkFunc done;        /* NULL: cancelled; the loop's thread's */
     gpointer data;
@@ -60,6 +60,7 @@ work_free(VpWork *work)
 {
     if (work->destroy)
         work->destroy(work->data);
+    g_free(work->owner);
     g_free(work);
 }
 
@@ -79,21 +80,20 @@ unref(VpWorkers *workers)
 /* --- in the threads ------------------------------------------------------- */
 
 static guint
-running_of(const VpWorkers *workers, guint64 owner)
+running_of(const VpWorkers *workers, const char *owner)
 {
-    return GPOINTER_TO_UINT(g_hash_table_lookup(workers->running, &owner));
+    return GPOINTER_TO_UINT(g_hash_table_lookup(workers->running, owner));
 }
 
 static void
-count_running(VpWorkers *workers, guint64 owner, int change)
+count_running(VpWorkers *workers, const char *owner, int change)
 {
     guint n = running_of(workers, owner) + change;
 
     if (n > 0)
-        g_hash_table_insert(workers->running, g_memdup2(&owner, sizeof(owner)),
-                            GUINT_TO_POINTER(n));
+        g_hash_table_insert(workers->running, g_strdup(owner), GUINT_TO_POINTER(n));
     else
-        g_hash_table_remove(workers->running, &owner);
+        g_hash_table_remove(workers->running, owner);
 }
 
 /* The first work whose owner has not got its share. NULL: there is none. */
@@ -206,13 +206,13 @@ want_thread(VpWorkers *workers)
 }
 
 VpWork *
-vp_work_start(VpWorkers *workers, guint64 owner, VpWorkFunc run, VpWorkFunc done, gpointer data,
+vp_work_start(VpWorkers *workers, const char *owner, VpWorkFunc run, VpWorkFunc done, gpointer data,
               GDestroyNotify destroy)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&workers->lock);
     VpWork *work = g_new0(VpWork, 1);
 
-    *work = (VpWork){ workers, owner, run, done, data, destroy };
+    *work = (VpWork){ workers, g_strdup(owner), run, done, data, destroy };
     g_queue_push_tail(&workers->queue, work);
     want_thread(workers);
     return work;
@@ -241,7 +241,7 @@ vp_workers_new(VpLoop *loop, guint threads, GError **error)
     workers->refs = 1;
     workers->watch = (VpWatch)VP_WATCH_INIT;
     workers->threads_max = threads;
-    workers->running = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    workers->running = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_mutex_init(&workers->lock);
     g_cond_init(&workers->wanted);
     workers->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -24,10 +24,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpWorkers, vp_workers_free)
 /*
  * Calls @run in a thread, then @done from the loop, never before this returns, then @destroy. All
  * that @run reaches belongs to @data, for nobody waits for it: after vp_work_cancel() only @destroy
- * follows, when the thread is through. @owner: who is charged (a user id or the like). Others are
- * not held up by an owner's work, as long as there are two threads.
+ * follows, when the thread is through. @owner: who is charged (a user or the like). Others are not
+ * held up by an owner's work, as long as there are two threads.
  */
-VpWork *vp_work_start(VpWorkers *workers, guint64 owner, VpWorkFunc run, VpWorkFunc done,
+VpWork *vp_work_start(VpWorkers *workers, const char *owner, VpWorkFunc run, VpWorkFunc done,
                       gpointer data, GDestroyNotify destroy);
 
 /* May be called in @done, for the work itself as well. NULL is fine. */

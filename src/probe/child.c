@@ -3,16 +3,16 @@
 /*
  * A process of the binary that is asked: without machine, devices, display and configuration files,
  * its monitor on one end of a socket pair. It holds nothing that could be lost, so it always ends
- * by SIGKILL, to its pid, and also when we end (PDEATHSIG).
+ * by SIGKILL, and also when we end (PDEATHSIG); what it has started ends with it.
  *
- * It has no more rights than it needs, which is to execute the binary and read its modules. If we
- * are root it becomes "nobody", and not the user that guests run as: that one may open the guests'
- * disks. (In a user namespace that knows no other user it stays what root is there.) It has an
- * environment of three variables, no descriptors but /dev/null, the monitor and stderr, and cannot
- * gain rights by executing something.
+ * Who chose the binary may be any client, so that it runs in a sandbox (sandbox.c). Beside that it
+ * has an environment of three variables, and no descriptors but /dev/null, the monitor and stderr.
  *
- * A guest's binary that was replaced since is there below /proc only, where "nobody" may not look.
- * So it is opened before the rights go, and executed by that descriptor if its name does not do.
+ * The binary is opened before the rights go: the file that is looked at is the one that runs where
+ * that matters, and what only root may reach by its name, as the directories of tests, can be
+ * executed all the same. A guest's binary that was replaced since is there below /proc only, where
+ * nobody but we may look; we open it ourselves. All other paths are opened in the new process, for
+ * they may be on a server that does not answer.
  *
  * A failure before exec shows like one of QEMU's: a line on stderr, and the end of the monitor. So
  * nobody waits for exec to happen.
@@ -28,14 +28,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -44,6 +40,8 @@
 /* Descriptors of ours in the child are moved above this, out of the way of those it gets. */
 #define HIGH_FD 10
 
+#define SAYS_TOO_MUCH "it says more at a time than QEMU would"
+
 /* Of what the process says on stderr the last bytes are kept. */
 #define SAID_MAX 1024
 
@@ -51,7 +49,8 @@
  * that what it has answered is here when it ends. */
 #define SOCKET_BUFFER (1024 * 1024)
 
-#define NOBODY 65534
+/* Nothing is translated; by default QEMU sets a gigabyte of addresses aside for that. */
+#define TCG "tcg,tb-size=1"
 
 #define SEARCH_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -70,15 +69,14 @@ struct VpProbeChild {
     GString *said;       /* on its standard error: the end of it, SAID_MAX bytes at most */
 };
 
-/* What the new process needs, made before the fork. */
+/* What the new process needs, made before it. */
 typedef struct Start {
+    const VpSandbox *sandbox;
     const char *emulator;
     char **argv;
+    int emulator_fd;  /* -1: it opens it itself */
     int monitor_fd;
     int stderr_fd;
-    uid_t uid;
-    gid_t gid;
-    bool drop;        /* become uid and gid */
 } Start;
 
 static char *const environment[] = {
@@ -89,17 +87,6 @@ static char *const environment[] = {
 };
 
 /* --- in the new process --------------------------------------------------- */
-
-/* True also where there is no such user to become. */
-static bool
-drop_rights(const Start *start)
-{
-    if (!start->drop)
-        return true;
-    if (setgroups(0, NULL) < 0 || setresgid(start->gid, start->gid, start->gid) < 0)
-        return errno == EINVAL || errno == EPERM;
-    return setresuid(start->uid, start->uid, start->uid) == 0;
-}
 
 static bool
 place_descriptors(const Start *start)
@@ -112,36 +99,67 @@ place_descriptors(const Start *start)
            dup2(null, 0) >= 0 && dup2(null, 1) >= 0 && dup2(monitor_fd, MONITOR_FD) >= 0;
 }
 
-/* By name where that is possible: a script wants to know its own. Returns if neither is. */
+/* What was opened. A script is read by its interpreter, by a descriptor that it must have. */
+static void
+execute_opened(const Start *start, int fd)
+{
+    execveat(fd, "", start->argv, environment, AT_EMPTY_PATH);
+    if (errno != ENOENT)
+        return;
+    fcntl(fd, F_SETFD, 0);
+    execveat(fd, "", start->argv, environment, AT_EMPTY_PATH);
+}
+
+/* By name where that is possible: a script wants to know its own. By name it could be another file
+ * than the one that is trusted. Returns if neither is. */
 static void
 execute(const Start *start, int emulator_fd)
 {
-    int errnum = 0;
+    int errnum = ENOENT;
 
-    execve(start->emulator, start->argv, environment);
-    errnum = errno;
-    if (errnum == EACCES && emulator_fd >= 0)
-        execveat(emulator_fd, "", start->argv, environment, AT_EMPTY_PATH);
+    if (!vp_sandbox_wants_trusted(start->sandbox)) {
+        execve(start->emulator, start->argv, environment);
+        errnum = errno;
+    }
+    if (emulator_fd >= 0 && (errnum == EACCES || errnum == ENOENT)) {
+        execute_opened(start, emulator_fd);
+        errnum = errnum == EACCES ? errnum : errno;
+    }
     errno = errnum;
 }
 
-G_NORETURN static void
-run_child(const Start *start)
+/* Out of the way of the descriptors that the program gets. */
+static int
+open_emulator(const Start *start)
 {
-    int emulator_fd = open(start->emulator, O_PATH | O_CLOEXEC);
-    struct rlimit no_core = { 0 };
+    int fd = start->emulator_fd;
+
+    if (fd < 0)
+        fd = open(start->emulator, O_PATH | O_CLOEXEC);
+    return fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+}
+
+static void
+run_child(gpointer data)
+{
+    const Start *start = data;
+    int emulator_fd = open_emulator(start);
+    const char *failed = NULL;
     sigset_t none;
 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
-    setrlimit(RLIMIT_CORE, &no_core);
-    emulator_fd = fcntl(emulator_fd, F_DUPFD_CLOEXEC, HIGH_FD);
-    if (place_descriptors(start) && chdir("/") == 0 && drop_rights(start) &&
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
-        close_range(MONITOR_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+    setsid();
+    if (!place_descriptors(start) || close_range(MONITOR_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0 ||
+        chdir("/") < 0)
+        failed = "descriptors";
+    if (!failed)
+        failed = vp_sandbox_enter(start->sandbox, start->emulator, emulator_fd);
+    if (!failed)
         execute(start, emulator_fd);
-    dprintf(2, "cannot execute it as user %d: %s\n", (int)geteuid(), strerror(errno));
+    dprintf(2, "cannot execute it as user %d: %s%s%s\n", (int)geteuid(), failed ?: "",
+            failed ? ": " : "", strerror(errno));
     _exit(127);
 }
 
@@ -151,16 +169,6 @@ static void
 on_reaped(GPid pid G_GNUC_UNUSED, gint status G_GNUC_UNUSED, gpointer data G_GNUC_UNUSED)
 {
     /* GLib has waited for it; nothing depends on how it ended. */
-}
-
-static void
-find_rights(Start *start)
-{
-    const struct passwd *nobody = geteuid() == 0 ? getpwnam("nobody") : NULL;
-
-    start->drop = geteuid() == 0;
-    start->uid = nobody ? nobody->pw_uid : NOBODY;
-    start->gid = nobody ? nobody->pw_gid : NOBODY;
 }
 
 /* The last line of what the process said, or @otherwise. */
@@ -176,14 +184,18 @@ last_line(const VpProbeChild *child, const char *otherwise)
     return g_strdup(*line ? line : otherwise);
 }
 
-/* Takes what is on stderr; the process must never have to wait for us there. */
+/* Takes what is on stderr, in turns: the process must never have to wait for us there for long,
+ * and others must not wait for one that never stops. */
 static void
 read_stderr(VpProbeChild *child)
 {
-    char bytes[512];
+    char bytes[4096];
+    gsize taken = 0;
     gssize n = 0;
 
-    while ((n = TEMP_FAILURE_RETRY(read(child->stderr_fd, bytes, sizeof(bytes)))) > 0) {
+    while (taken < VP_PROBE_STDERR_TURN_MAX &&
+           (n = TEMP_FAILURE_RETRY(read(child->stderr_fd, bytes, sizeof(bytes)))) > 0) {
+        taken += n;
         g_string_append_len(child->said, bytes, n);
         if (child->said->len > SAID_MAX)
             g_string_erase(child->said, 0, child->said->len - SAID_MAX);
@@ -219,6 +231,10 @@ take_messages(VpProbeChild *child, char *bytes, gsize n)
     for (;;) {
         switch (vp_qmp_splitter_next(&child->splitter, &bytes, &n, &message, &size)) {
         case VP_QMP_SPLIT_MESSAGE:
+            if (size > VP_PROBE_MESSAGE_MAX) {
+                end(child, SAYS_TOO_MUCH);
+                return false;
+            }
             message[size] = '\0';
             if (!child->ops->message(child, message, size, child->data))
                 return false;
@@ -226,7 +242,7 @@ take_messages(VpProbeChild *child, char *bytes, gsize n)
         case VP_QMP_SPLIT_MORE:
             return true;
         case VP_QMP_SPLIT_TOO_LONG:
-            end(child, "it says more at a time than QEMU would");
+            end(child, SAYS_TOO_MUCH);
             return false;
         }
     }
@@ -283,26 +299,24 @@ open_descriptors(VpProbeChild *child, int *monitor_fd, int *stderr_fd, GError **
 }
 
 static bool
-start_process(VpProbeChild *child, const char *emulator, int monitor_fd, int stderr_fd,
-              GError **error)
+start_process(VpProbeChild *child, Start *start, GError **error)
 {
     const char *argv[] = {
-        emulator, "-no-user-config", "-nodefaults", "-machine", "none,accel=tcg:kvm", "-S",
-        "-display", "none", "-chardev", "socket,id=monitor,fd=3", "-mon",
+        start->emulator, "-no-user-config", "-nodefaults", "-machine", "none", "-accel", TCG,
+        "-accel", "kvm", "-S", "-display", "none", "-chardev", "socket,id=monitor,fd=3", "-mon",
         "chardev=monitor,mode=control", NULL,
     };
-    Start start = { .emulator = emulator, .argv = (char **)argv, .monitor_fd = monitor_fd,
-                    .stderr_fd = stderr_fd };
+    vp_autofd int emulator_fd = -1;
+    VpSandboxed process = { 0 };
 
-    find_rights(&start);
-    child->pid = fork();
-    if (child->pid == 0)
-        run_child(&start);
-    if (child->pid < 0) {
-        vp_error_set_errno(error, errno, "cannot start a process");
+    if (g_str_has_prefix(start->emulator, "/proc/"))
+        emulator_fd = open(start->emulator, O_PATH | O_CLOEXEC);
+    start->argv = (char **)argv;
+    start->emulator_fd = emulator_fd;
+    if (!vp_sandbox_clone(start->sandbox, run_child, start, &process, error))
         return false;
-    }
-    child->pidfd = pidfd_open(child->pid, 0);
+    child->pid = process.pid;
+    child->pidfd = process.pidfd;
     child->reaper = g_child_watch_source_new(child->pid);
     g_source_set_callback(child->reaper, G_SOURCE_FUNC(on_reaped), NULL, NULL);
     vp_loop_attach(child->loop, child->reaper);
@@ -310,9 +324,10 @@ start_process(VpProbeChild *child, const char *emulator, int monitor_fd, int std
 }
 
 VpProbeChild *
-vp_probe_child_start(VpLoop *loop, const char *emulator, const VpProbeChildOps *ops, gpointer data,
-                     GError **error)
+vp_probe_child_start(VpLoop *loop, const VpSandbox *sandbox, const char *emulator,
+                     const VpProbeChildOps *ops, gpointer data, GError **error)
 {
+    Start start = { .sandbox = sandbox, .emulator = emulator };
     VpProbeChild *child = g_new0(VpProbeChild, 1);
     vp_autofd int monitor_fd = -1;
     vp_autofd int stderr_fd = -1;
@@ -324,8 +339,13 @@ vp_probe_child_start(VpLoop *loop, const char *emulator, const VpProbeChildOps *
     child->stderr_watch = (VpWatch)VP_WATCH_INIT;
     child->said = g_string_new(NULL);
     vp_qmp_channel_init(&child->channel, "probe", &child->stats);
-    if (!open_descriptors(child, &monitor_fd, &stderr_fd, error) ||
-        !start_process(child, emulator, monitor_fd, stderr_fd, error)) {
+    if (!open_descriptors(child, &monitor_fd, &stderr_fd, error)) {
+        vp_probe_child_free(child);
+        return NULL;
+    }
+    start.monitor_fd = monitor_fd;
+    start.stderr_fd = stderr_fd;
+    if (!start_process(child, &start, error)) {
         vp_probe_child_free(child);
         return NULL;
     }
@@ -360,7 +380,7 @@ vp_probe_child_send(VpProbeChild *child, const char *command)
 char *
 vp_probe_child_program(const VpProbeChild *child)
 {
-    g_autofree char *link = g_strdup_printf("/proc/%d/exe", (int)child->pid);
+    const VpSandboxed process = { .pid = child->pid, .pidfd = child->pidfd };
 
-    return g_file_read_link(link, NULL);
+    return vp_sandbox_program(&process);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/loop.h"
+#include "probe/sandbox.h"
 
 #include <stdbool.h>
 
@@ -17,10 +18,10 @@ typedef struct VpProbeChildOps {
     void (*ended)(VpProbeChild *child, const char *reason, gpointer data);
 } VpProbeChildOps;
 
-/* Starts @emulator. That it cannot be executed is told by ended(). NULL and @error: no process, no
+/* Starts @emulator in @sandbox, which is borrowed. That it cannot be executed is told by ended(). NULL and @error: no process, no
  * descriptors. */
-VpProbeChild *vp_probe_child_start(VpLoop *loop, const char *emulator, const VpProbeChildOps *ops,
-                                   gpointer data, GError **error);
+VpProbeChild *vp_probe_child_start(VpLoop *loop, const VpSandbox *sandbox, const char *emulator,
+                                   const VpProbeChildOps *ops, gpointer data, GError **error);
 
 /* Kills it; the loop reaps it. NULL is fine. */
 void vp_probe_child_free(VpProbeChild *child);

@@ -35,6 +35,7 @@ const VpInquiryTimes vp_inquiry_times = { .silence_ms = 10000, .total_ms = 60000
 
 struct VpInquiry {
     VpLoop *loop;
+    const VpSandbox *sandbox;
     char *emulator;
     const VpInquiryTimes *times;
     VpInquiryFunc func;
@@ -277,8 +278,8 @@ start_child(VpInquiry *inquiry)
 
     inquiry->greeted = false;
     inquiry->general = 0;
-    inquiry->child = vp_probe_child_start(inquiry->loop, inquiry->emulator, &child_ops, inquiry,
-                                          &error);
+    inquiry->child = vp_probe_child_start(inquiry->loop, inquiry->sandbox, inquiry->emulator,
+                                          &child_ops, inquiry, &error);
     if (inquiry->child)
         watch_silence(inquiry);
     else
@@ -296,12 +297,13 @@ on_begin(gpointer data)
 }
 
 VpInquiry *
-vp_inquiry_new(VpLoop *loop, const char *emulator, const VpInquiryTimes *times, VpInquiryFunc func,
-               gpointer data)
+vp_inquiry_new(VpLoop *loop, const VpSandbox *sandbox, const char *emulator,
+               const VpInquiryTimes *times, VpInquiryFunc func, gpointer data)
 {
     VpInquiry *inquiry = g_new0(VpInquiry, 1);
 
     inquiry->loop = loop;
+    inquiry->sandbox = sandbox;
     inquiry->emulator = g_strdup(emulator);
     inquiry->times = times;
     inquiry->func = func;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/loop.h"
+#include "probe/sandbox.h"
 
 #include <glib.h>
 
@@ -24,9 +25,9 @@ extern const VpInquiryTimes vp_inquiry_times;
 typedef void (*VpInquiryFunc)(GVariant *facts, const char *program, const GError *error,
                               gpointer data);
 
-/* Begins in the loop, not here. @times is borrowed. */
-VpInquiry *vp_inquiry_new(VpLoop *loop, const char *emulator, const VpInquiryTimes *times,
-                          VpInquiryFunc func, gpointer data);
+/* Begins in the loop, not here. @sandbox and @times are borrowed. */
+VpInquiry *vp_inquiry_new(VpLoop *loop, const VpSandbox *sandbox, const char *emulator,
+                          const VpInquiryTimes *times, VpInquiryFunc func, gpointer data);
 
 /* No call comes any more. NULL is fine. */
 void vp_inquiry_free(VpInquiry *inquiry);

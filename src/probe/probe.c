@@ -3,11 +3,17 @@
 /*
  * Who wants to know what a binary can do waits at its entry: VpProbeWait. An entry has facts for
  * one state of the binary (its stamp), or an inquiry under way, or neither. Whenever somebody asks,
- * the stamp is taken anew; facts of another one are dropped. That is a look (look.c), one at a time
- * for an entry; who has come after it began is not answered before another one.
+ * the stamp is taken anew; facts of another one are dropped. That is a look (look.c).
+ *
+ * Binaries are named by clients, and one may never end, or lie on a server that does not answer. So
+ * all that costs something is done in somebody's name: an owner, who is a client's user. What owner
+ * and entry have to do with each other is a VpInterest: it has the owner's waits at that entry and
+ * the look for them, one at a time; who has come after it began is not answered before another one.
+ * An owner has one inquiry under way, and owners take turns; an entry that several want is asked in
+ * the name of whoever's turn comes first. So an owner's endless programs cost him, not others.
  *
  * Answers are given from the loop, also those that are at hand, so that a caller never finds its
- * own function running inside of its call. A wait belongs to its entry until it is answered or
+ * own function running inside of its call. A wait belongs to its interest until it is answered or
  * cancelled; waits are answered one at a time, each taken off first, so that the function may
  * cancel others, ask again or free the probe.
  *
@@ -22,8 +28,16 @@
 #include "probe/cache.h"
 #include "probe/inquiry.h"
 #include "probe/look.h"
+#include "probe/sandbox.h"
 
 #include <unistd.h>
+
+typedef struct Owner {
+    char *name;
+    guint n_running;       /* inquiries in his name */
+    GQueue interests;      /* in the order of coming */
+    GList link;            /* in VpProbe.owners */
+} Owner;
 
 typedef struct Entry {
     VpProbe *probe;
@@ -32,43 +46,134 @@ typedef struct Entry {
     VpQemuFacts *facts;
     GError *error;         /* why there are none */
     gint64 failed;         /* when, monotonic microseconds */
-    VpLook *look;          /* under way */
+    guint64 looked;        /* number of the newest look that it knows the result of */
     VpInquiry *inquiry;    /* under way */
-    bool asked_for;        /* it has to be asked, as soon as fewer others are */
+    Owner *asker;          /* in whose name it is */
+    bool asked_for;        /* it has to be asked, as soon as its turn comes */
     bool answering;        /* on_answer() is at it */
-    GQueue waits;          /* of VpProbeWait */
+    GQueue interests;      /* in the order of coming */
     GSource *answer;       /* answers the waits */
     GList link;            /* in VpProbe.entries */
 } Entry;
 
+typedef struct VpInterest {
+    Owner *owner;
+    Entry *entry;
+    VpLook *look;          /* under way */
+    guint64 number;        /* of this look: later ones have higher numbers */
+    GQueue waits;          /* of VpProbeWait, in the order of coming; when empty it is over */
+    GList owner_link;      /* in Owner.interests */
+    GList entry_link;      /* in Entry.interests */
+} VpInterest;
+
 struct VpProbe {
     VpLoop *loop;
+    VpSandbox *sandbox;    /* NULL: nothing can be asked, for @unsafe */
+    GError *unsafe;
     char *cache_dir;
     GQueue entries;        /* the one that was used last is the first */
+    GQueue owners;         /* who waits or has an inquiry; whose turn is next is the first */
     guint n_running;       /* inquiries */
+    guint64 n_looks;
     bool *freed;           /* set by vp_probe_free() for who is calling back; NULL: nobody */
 };
 
 struct VpProbeWait {
-    Entry *entry;
+    VpInterest *interest;
     VpProbeFunc func;
     gpointer data;
+    bool refused;          /* he waits for too many */
     bool looking;          /* the look under way began after it */
     bool looked;           /* one that began after it has ended */
-    GList link;            /* in Entry.waits, in the order of coming */
+    GList link;            /* in VpInterest.waits */
 };
 
 static void start_next(VpProbe *probe);
+
+/* --- owners ----------------------------------------------------------------- */
+
+static Owner *
+find_owner(VpProbe *probe, const char *name)
+{
+    for (GList *at = probe->owners.head; at; at = at->next) {
+        if (g_str_equal(((Owner *)at->data)->name, name))
+            return at->data;
+    }
+    return NULL;
+}
+
+static Owner *
+use_owner(VpProbe *probe, const char *name)
+{
+    Owner *owner = find_owner(probe, name);
+
+    if (!owner) {
+        owner = g_new0(Owner, 1);
+        owner->name = g_strdup(name);
+        owner->link.data = owner;
+        g_queue_push_tail_link(&probe->owners, &owner->link);
+    }
+    return owner;
+}
+
+/* One who wants nothing any more is forgotten. */
+static void
+release_owner(VpProbe *probe, Owner *owner)
+{
+    if (owner->n_running > 0 || !g_queue_is_empty(&owner->interests))
+        return;
+    g_queue_unlink(&probe->owners, &owner->link);
+    g_free(owner->name);
+    g_free(owner);
+}
+
+static VpInterest *
+use_interest(Entry *entry, Owner *owner)
+{
+    VpInterest *interest = NULL;
+
+    for (GList *at = entry->interests.head; at; at = at->next) {
+        interest = at->data;
+        if (interest->owner == owner)
+            return interest;
+    }
+    interest = g_new0(VpInterest, 1);
+    interest->owner = owner;
+    interest->entry = entry;
+    interest->owner_link.data = interest->entry_link.data = interest;
+    g_queue_push_tail_link(&owner->interests, &interest->owner_link);
+    g_queue_push_tail_link(&entry->interests, &interest->entry_link);
+    return interest;
+}
+
+static void
+release_interest(VpInterest *interest)
+{
+    Owner *owner = interest->owner;
+    Entry *entry = interest->entry;
+
+    if (!g_queue_is_empty(&interest->waits))
+        return;
+    vp_look_cancel(interest->look);
+    g_queue_unlink(&owner->interests, &interest->owner_link);
+    g_queue_unlink(&entry->interests, &interest->entry_link);
+    g_free(interest);
+    release_owner(entry->probe, owner);
+}
 
 /* --- entries ---------------------------------------------------------------- */
 
 static void
 end_inquiry(Entry *entry)
 {
+    Owner *asker = g_steal_pointer(&entry->asker);
+
     if (!entry->inquiry)
         return;
     g_clear_pointer(&entry->inquiry, vp_inquiry_free);
     entry->probe->n_running--;
+    asker->n_running--;
+    release_owner(entry->probe, asker);
 }
 
 /* What was known is of a state that has passed. */
@@ -85,18 +190,29 @@ forget(Entry *entry)
 static void
 free_wait(VpProbeWait *wait)
 {
-    g_queue_unlink(&wait->entry->waits, &wait->link);
+    VpInterest *interest = wait->interest;
+
+    g_queue_unlink(&interest->waits, &wait->link);
     g_free(wait);
+    release_interest(interest);
+}
+
+/* Its interests go with their last waits. */
+static void
+free_waits(Entry *entry)
+{
+    VpInterest *interest = NULL;
+
+    while ((interest = g_queue_peek_head(&entry->interests)))
+        free_wait(g_queue_peek_head(&interest->waits));
 }
 
 static void
 free_entry(Entry *entry)
 {
-    while (entry->waits.head)
-        free_wait(entry->waits.head->data);
+    free_waits(entry);
     g_queue_unlink(&entry->probe->entries, &entry->link);
     vp_loop_cancel(&entry->answer);
-    vp_look_cancel(entry->look);
     forget(entry);
     g_free(entry->emulator);
     g_free(entry);
@@ -112,7 +228,7 @@ make_room(VpProbe *probe)
         Entry *entry = at->data;
 
         at = at->prev;
-        if (g_queue_is_empty(&entry->waits) && !entry->answering)
+        if (g_queue_is_empty(&entry->interests) && !entry->answering)
             free_entry(entry);
     }
 }
@@ -154,10 +270,18 @@ static void
 answer_wait(Entry *entry, VpProbeWait *wait)
 {
     g_autoptr(VpQemuFacts) facts = entry->facts ? vp_qemu_facts_ref(entry->facts) : NULL;
-    g_autoptr(GError) error = entry->error ? g_error_copy(entry->error) : NULL;
+    g_autoptr(GError) error = NULL;
     VpProbeFunc func = wait->func;
     gpointer data = wait->data;
 
+    if (wait->refused) {
+        g_clear_pointer(&facts, vp_qemu_facts_unref);
+        vp_refuse(&error, VP_ERROR_LIMIT, "cannot find out what '%s' can do: more than %u other "
+                  "binaries wait for that on behalf of the same user", entry->emulator,
+                  VP_PROBE_OWNER_WAITING_MAX);
+    } else if (entry->error) {
+        error = g_error_copy(entry->error);
+    }
     free_wait(wait);
     func(facts, error, data);
 }
@@ -168,13 +292,23 @@ is_settled(const Entry *entry)
     return entry->facts || entry->error;
 }
 
-/* The wait that can be answered first; NULL: none can. */
+static bool
+is_answerable(const Entry *entry, const VpProbeWait *wait)
+{
+    return wait->refused || (wait->looked && is_settled(entry));
+}
+
+/* NULL: none can be answered. Each owner's come in order, one that is refused has no other. */
 static VpProbeWait *
 find_answerable(Entry *entry)
 {
-    VpProbeWait *first = g_queue_peek_head(&entry->waits);
+    for (GList *at = entry->interests.head; at; at = at->next) {
+        VpProbeWait *first = g_queue_peek_head(&((VpInterest *)at->data)->waits);
 
-    return first && first->looked && is_settled(entry) ? first : NULL;
+        if (is_answerable(entry, first))
+            return first;
+    }
+    return NULL;
 }
 
 static gboolean
@@ -232,20 +366,51 @@ on_inquired(GVariant *facts, const char *program, const GError *error, gpointer 
     start_next(probe);
 }
 
-/* Asks the one that waits for longest, if not too many others are asked. */
+/* What is asked next in the owner's name; NULL: nothing now. */
+static Entry *
+find_next(const Owner *owner)
+{
+    if (owner->n_running >= VP_PROBE_OWNER_RUNNING_MAX)
+        return NULL;
+    for (GList *at = owner->interests.head; at; at = at->next) {
+        Entry *entry = ((VpInterest *)at->data)->entry;
+
+        if (entry->asked_for)
+            return entry;
+    }
+    return NULL;
+}
+
+/* His next turn comes after everybody else's. */
+static void
+ask(Entry *entry, Owner *owner)
+{
+    VpProbe *probe = entry->probe;
+
+    entry->asked_for = false;
+    entry->asker = owner;
+    entry->inquiry = vp_inquiry_new(probe->loop, probe->sandbox, entry->emulator,
+                                    &vp_inquiry_times, on_inquired, entry);
+    probe->n_running++;
+    owner->n_running++;
+    g_queue_unlink(&probe->owners, &owner->link);
+    g_queue_push_tail_link(&probe->owners, &owner->link);
+}
+
+/* Gives turns, as long as not too many are asked. Who has had one is at the end then, and cannot
+ * have another before it is over. */
 static void
 start_next(VpProbe *probe)
 {
-    for (GList *at = probe->entries.tail; at && probe->n_running < VP_PROBE_RUNNING_MAX;
-         at = at->prev) {
-        Entry *entry = at->data;
+    GList *at = probe->owners.head;
 
-        if (!entry->asked_for)
-            continue;
-        entry->asked_for = false;
-        entry->inquiry = vp_inquiry_new(probe->loop, entry->emulator, &vp_inquiry_times,
-                                        on_inquired, entry);
-        probe->n_running++;
+    while (at && probe->n_running < VP_PROBE_RUNNING_MAX) {
+        Owner *owner = at->data;
+        Entry *entry = find_next(owner);
+
+        at = at->next;
+        if (entry)
+            ask(entry, owner);
     }
 }
 
@@ -258,12 +423,16 @@ is_current(const Entry *entry, const char *stamp)
     return g_strcmp0(entry->stamp, stamp) == 0 && !(entry->error && entry->failed < old);
 }
 
-/* Brings the entry up to date with what was found, as far as that is possible without asking. */
+/* Brings the entry up to date with what look @number has found, as far as that is possible without
+ * asking. One that has taken long may know less than a later one. */
 static void
-refresh(Entry *entry, VpLookResult *found)
+refresh(Entry *entry, guint64 number, VpLookResult *found)
 {
     g_autoptr(GError) error = NULL;
 
+    if (number < entry->looked)
+        return;
+    entry->looked = number;
     if (found->stamp && is_current(entry, found->stamp))
         return;
     forget(entry);
@@ -281,46 +450,52 @@ refresh(Entry *entry, VpLookResult *found)
 static void
 pursue(Entry *entry)
 {
+    VpProbe *probe = entry->probe;
+
+    if (!is_settled(entry) && !probe->sandbox)
+        set_error(entry, probe->unsafe);
     if (is_settled(entry))
         answer_later(entry);
     else if (!entry->inquiry)
         entry->asked_for = true;
-    start_next(entry->probe);
+    start_next(probe);
 }
 
 static void on_looked(VpLookResult *found, gpointer data);
 
-/* For all that wait, unless a look is under way. */
+/* For all of the owner's that wait here, unless a look for them is under way. */
 static void
-look(Entry *entry)
+look(VpInterest *interest)
 {
+    Entry *entry = interest->entry;
     /* What could not be asked may have been by somebody else meanwhile. */
     const char *known = entry->error ? NULL : entry->stamp;
 
-    if (entry->look)
+    if (interest->look)
         return;
-    for (GList *at = entry->waits.head; at; at = at->next)
+    for (GList *at = interest->waits.head; at; at = at->next)
         ((VpProbeWait *)at->data)->looking = true;
-    entry->look = vp_look_for_state(entry->emulator, entry->probe->cache_dir, known, on_looked,
-                                    entry);
+    interest->number = ++entry->probe->n_looks;
+    interest->look = vp_look_for_state(interest->owner->name, entry->emulator,
+                                       entry->probe->cache_dir, known, on_looked, interest);
 }
 
 static void
 on_looked(VpLookResult *found, gpointer data)
 {
-    Entry *entry = data;
-    const VpProbeWait *last = g_queue_peek_tail(&entry->waits);
+    VpInterest *interest = data;
+    const VpProbeWait *last = g_queue_peek_tail(&interest->waits);
 
-    entry->look = NULL;
-    for (GList *at = entry->waits.head; at; at = at->next) {
+    interest->look = NULL;
+    for (GList *at = interest->waits.head; at; at = at->next) {
         VpProbeWait *wait = at->data;
 
         wait->looked |= wait->looking;
     }
-    refresh(entry, found);
-    pursue(entry);
-    if (last && !last->looked)
-        look(entry);
+    refresh(interest->entry, interest->number, found);
+    pursue(interest->entry);
+    if (!last->looked)
+        look(interest);
 }
 
 /* --- the probe -------------------------------------------------------------- */
@@ -332,7 +507,14 @@ vp_probe_new(VpLoop *loop, const char *cache_dir)
 
     probe->loop = loop;
     probe->cache_dir = g_strdup(cache_dir);
+    probe->sandbox = vp_sandbox_new(VP_PROBE_USER, &probe->unsafe);
     return probe;
+}
+
+const char *
+vp_probe_shortfall(const VpProbe *probe)
+{
+    return probe->sandbox ? vp_sandbox_shortfall(probe->sandbox) : probe->unsafe->message;
 }
 
 void
@@ -344,19 +526,28 @@ vp_probe_free(VpProbe *probe)
         *probe->freed = true;
     while (probe->entries.head)
         free_entry(probe->entries.head->data);
+    g_clear_pointer(&probe->sandbox, vp_sandbox_free);
+    g_clear_error(&probe->unsafe);
     g_free(probe->cache_dir);
     g_free(probe);
 }
 
 VpProbeWait *
-vp_probe_get(VpProbe *probe, const char *emulator, VpProbeFunc func, gpointer data)
+vp_probe_get(VpProbe *probe, const char *emulator, const char *owner, VpProbeFunc func,
+             gpointer data)
 {
     Entry *entry = use_entry(probe, emulator);
+    VpInterest *interest = use_interest(entry, use_owner(probe, owner));
     VpProbeWait *wait = g_new0(VpProbeWait, 1);
 
-    *wait = (VpProbeWait){ .entry = entry, .func = func, .data = data, .link.data = wait };
-    g_queue_push_tail_link(&entry->waits, &wait->link);
-    look(entry);
+    *wait = (VpProbeWait){ .interest = interest, .func = func, .data = data, .link.data = wait };
+    wait->refused = g_queue_is_empty(&interest->waits) &&
+                    interest->owner->interests.length > VP_PROBE_OWNER_WAITING_MAX;
+    g_queue_push_tail_link(&interest->waits, &wait->link);
+    if (wait->refused)
+        answer_later(entry);
+    else
+        look(interest);
     return wait;
 }
 
@@ -397,7 +588,7 @@ vp_probe_get_blocking(const char *emulator, const char *cache_dir, GError **erro
         return NULL;
     probe = vp_probe_new(loop, cache_dir);
     g_main_context_push_thread_default(context);
-    vp_probe_get(probe, emulator, take_answer, &answer);
+    vp_probe_get(probe, emulator, "", take_answer, &answer);
     while (!answer.there)
         g_main_context_iteration(context, TRUE);
     g_main_context_pop_thread_default(context);

@@ -22,6 +22,10 @@ typedef struct VpProbeWait VpProbeWait;
  * vp_probe_cache_dir() for the usual one. */
 VpProbe *vp_probe_new(VpLoop *loop, const char *cache_dir);
 
+/* In what binaries are not shut in here as they should be, and what that means: a sentence for the
+ * log. NULL: nothing is missing. See sandbox.h. */
+const char *vp_probe_shortfall(const VpProbe *probe);
+
 /* No callback comes any more; processes under way are killed. NULL is fine. */
 void vp_probe_free(VpProbe *probe);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpProbe, vp_probe_free)
@@ -31,8 +35,10 @@ typedef void (*VpProbeFunc)(VpQemuFacts *facts, const GError *error, gpointer da
 
 /* Asks for the facts of the QEMU at the path @emulator. @func is called exactly once, from the
  * loop, unless the wait is cancelled; the wait is gone after that. Callers that want the same at
- * the same time share one process. */
-VpProbeWait *vp_probe_get(VpProbe *probe, const char *emulator, VpProbeFunc func, gpointer data);
+ * the same time share one process. @owner: on whose behalf, the same text for whoever may hold up
+ * each other ("uid 1000"): owners take turns. */
+VpProbeWait *vp_probe_get(VpProbe *probe, const char *emulator, const char *owner,
+                          VpProbeFunc func, gpointer data);
 
 /* Its function is not called any more. */
 void vp_probe_cancel(VpProbeWait *wait);

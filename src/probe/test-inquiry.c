@@ -46,13 +46,13 @@ inquire(VpTestStage *stage, const char *behaviour, const VpInquiryTimes *times)
 {
     g_autofree char *path = vp_test_fake(stage, behaviour);
     Outcome outcome = { 0 };
-    g_autoptr(VpInquiry) inquiry = vp_inquiry_new(stage->loop, path, times, on_inquired, &outcome);
+    g_autoptr(VpInquiry) inquiry = vp_inquiry_new(stage->loop, stage->sandbox, path, times, on_inquired, &outcome);
 
     vp_test_until(outcome.there);
     return outcome;
 }
 
-static const VpInquiryTimes impatient = { .silence_ms = 200, .total_ms = 20000 };
+static const VpInquiryTimes impatient = { .silence_ms = 1000, .total_ms = 20000 };
 static const VpInquiryTimes hurried = { .silence_ms = 20000, .total_ms = 200 };
 
 /* Facts of the usual three types, with "b" broken for @reason if that is given. */
@@ -137,7 +137,7 @@ test_no_program(void)
     vp_test_stage_start(&stage);
     for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
         g_auto(Outcome) outcome = { 0 };
-        g_autoptr(VpInquiry) inquiry = vp_inquiry_new(stage.loop, paths[i], &vp_inquiry_times,
+        g_autoptr(VpInquiry) inquiry = vp_inquiry_new(stage.loop, stage.sandbox, paths[i], &vp_inquiry_times,
                                                       on_inquired, &outcome);
 
         vp_test_until(outcome.there);
@@ -252,7 +252,7 @@ test_freed_early(void)
     path = vp_test_fake(&stage, "hangs");
     for (guint turns = 0; turns < 12; turns++) {
         Outcome outcome = { .there = true };
-        g_autoptr(VpInquiry) inquiry = vp_inquiry_new(stage.loop, path, &vp_inquiry_times,
+        g_autoptr(VpInquiry) inquiry = vp_inquiry_new(stage.loop, stage.sandbox, path, &vp_inquiry_times,
                                                       on_inquired, &outcome);
 
         for (guint i = 0; i < turns; i++) {

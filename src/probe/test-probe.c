@@ -27,6 +27,7 @@ typedef struct Asker {
     struct Asker *cancels;  /* whom it cancels when it is answered */
     const char *asks;       /* and what it asks then */
     bool frees;             /* the probe */
+    const char *owner;      /* NULL: all who have none are the same */
 } Asker;
 
 static void
@@ -79,7 +80,7 @@ ask(Asker *asker, Scene *scene, const char *emulator)
     guint before = asker->answers;
 
     asker->scene = scene;
-    asker->wait = vp_probe_get(scene->probe, emulator, on_facts, asker);
+    asker->wait = vp_probe_get(scene->probe, emulator, asker->owner ?: "", on_facts, asker);
     g_assert_cmpuint(asker->answers, ==, before); /* never inside of the call */
 }
 
@@ -177,7 +178,7 @@ test_freed(void)
     g_autofree char *path = NULL, *silent = NULL;
     g_auto(Asker) first = { .frees = true };
     g_auto(Asker) second = { 0 };
-    g_auto(Asker) third = { 0 };
+    g_auto(Asker) third = { .owner = "another" };
 
     scene_start(&scene);
     path = vp_test_fake(&scene.stage, "good");
@@ -247,6 +248,7 @@ test_running_limit(void)
 {
     Scene scene;
     Asker askers[VP_PROBE_RUNNING_MAX + 1] = { 0 };
+    char owners[VP_PROBE_RUNNING_MAX + 1][16];
     g_auto(Asker) asker = { 0 };
     g_autofree char *good = NULL;
 
@@ -255,6 +257,8 @@ test_running_limit(void)
         g_autofree char *behaviour = g_strdup_printf("silent-%u", i);
         g_autofree char *path = vp_test_fake(&scene.stage, behaviour);
 
+        g_snprintf(owners[i], sizeof(owners[i]), "uid %u", i);
+        askers[i].owner = owners[i];
         ask(&askers[i], &scene, path);
         vp_test_until(vp_test_children() == MIN(i + 1, VP_PROBE_RUNNING_MAX));
     }
@@ -264,6 +268,102 @@ test_running_limit(void)
     settle();
     g_assert_cmpuint(vp_test_children(), ==, VP_PROBE_RUNNING_MAX);
     g_assert_cmpuint(asker.answers, ==, 0);
+    scene_stop(&scene);
+}
+
+/* Twenty endless programs of one owner, in the order of coming: no more than one of them runs, and
+ * another owner's is asked at once. */
+static void
+test_owner_running_limit(void)
+{
+    Scene scene;
+    Asker askers[20] = { 0 };
+    g_auto(Asker) other = { .owner = "uid 2" };
+    g_autofree char *good = NULL;
+    gint64 start = 0;
+
+    scene_start(&scene);
+    for (guint i = 0; i < G_N_ELEMENTS(askers); i++) {
+        g_autofree char *behaviour = g_strdup_printf("silent-%u", i);
+        g_autofree char *path = vp_test_fake(&scene.stage, behaviour);
+
+        askers[i].owner = "uid 1";
+        ask(&askers[i], &scene, path);
+    }
+    vp_test_until(vp_test_children() > 0);
+    settle();
+    g_assert_cmpuint(vp_test_children(), ==, VP_PROBE_OWNER_RUNNING_MAX);
+    good = vp_test_fake(&scene.stage, "good");
+    start = g_get_monotonic_time();
+    ask(&other, &scene, good);
+    vp_test_until(other.answers);
+    g_assert_no_error(other.error);
+    g_assert_cmpint(g_get_monotonic_time() - start, <, 5 * G_USEC_PER_SEC);
+    for (guint i = 0; i < G_N_ELEMENTS(askers); i++)
+        g_assert_cmpuint(askers[i].answers, ==, 0);
+    scene_stop(&scene);
+}
+
+/* What an owner with an endless program waits for is asked in another one's name, who wants it
+ * too; then he has it as well. */
+static void
+test_shared_between_owners(void)
+{
+    Scene scene;
+    g_auto(Asker) stuck = { .owner = "uid 1" };
+    g_auto(Asker) first = { .owner = "uid 1" };
+    g_auto(Asker) second = { .owner = "uid 2" };
+    g_autofree char *good = NULL, *silent = NULL;
+
+    scene_start(&scene);
+    silent = vp_test_fake(&scene.stage, "silent");
+    good = vp_test_fake(&scene.stage, "good");
+    ask(&stuck, &scene, silent);
+    vp_test_until(vp_test_children() == 1);
+    ask(&first, &scene, good);
+    settle();
+    g_assert_cmpuint(first.answers, ==, 0);
+    ask(&second, &scene, good);
+    vp_test_until(first.answers && second.answers);
+    g_assert_true(first.facts && first.facts == second.facts);
+    g_assert_cmpuint(stuck.answers, ==, 0);
+    scene_stop(&scene);
+}
+
+/* As many binaries as an owner may wait for do wait, one more is refused, and an owner of one's own
+ * is not. What he waits for already may be asked for again. */
+static void
+test_owner_waiting_limit(void)
+{
+    Scene scene;
+    Asker askers[VP_PROBE_OWNER_WAITING_MAX] = { 0 };
+    g_auto(Asker) again = { 0 };
+    g_auto(Asker) more = { 0 };
+    g_auto(Asker) other = { .owner = "uid 2" };
+    g_autofree char *good = NULL, *first = NULL;
+
+    scene_start(&scene);
+    for (guint i = 0; i < G_N_ELEMENTS(askers); i++) {
+        g_autofree char *behaviour = g_strdup_printf("silent-%u", i);
+        g_autofree char *path = vp_test_fake(&scene.stage, behaviour);
+
+        ask(&askers[i], &scene, path);
+        first = first ?: g_strdup(path);
+    }
+    good = vp_test_fake(&scene.stage, "good");
+    ask(&again, &scene, first);
+    ask(&more, &scene, good);
+    ask(&other, &scene, good);
+    vp_test_until(more.answers && other.answers);
+    g_assert_error(more.error, VP_ERROR, VP_ERROR_LIMIT);
+    g_assert_no_error(other.error);
+    for (guint i = 0; i < G_N_ELEMENTS(askers); i++)
+        g_assert_cmpuint(askers[i].answers, ==, 0);
+    g_assert_cmpuint(again.answers, ==, 0);
+    vp_probe_cancel(askers[1].wait);
+    ask(&more, &scene, good);
+    vp_test_until(more.answers == 2);
+    g_assert_no_error(more.error);
     scene_stop(&scene);
 }
 
@@ -312,6 +412,9 @@ main(int argc, char **argv)
     g_test_add_func("/probe/probe/changed", test_changed);
     g_test_add_func("/probe/probe/changed-behind-a-look", test_changed_behind_a_look);
     g_test_add_func("/probe/probe/running-limit", test_running_limit);
+    g_test_add_func("/probe/probe/owner-running-limit", test_owner_running_limit);
+    g_test_add_func("/probe/probe/shared-between-owners", test_shared_between_owners);
+    g_test_add_func("/probe/probe/owner-waiting-limit", test_owner_waiting_limit);
     g_test_add_func("/probe/probe/kept-limit", test_kept_limit);
     return g_test_run();
 }

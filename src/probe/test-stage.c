@@ -15,7 +15,9 @@ vp_test_stage_start(VpTestStage *stage)
 {
     stage->loop = vp_loop_new(NULL, NULL);
     stage->directory = g_dir_make_tmp("virtpass-probe-XXXXXX", NULL);
+    stage->sandbox = vp_sandbox_new("nobody", NULL);
     g_assert_nonnull(stage->loop);
+    g_assert_nonnull(stage->sandbox);
     g_assert_nonnull(stage->directory);
 }
 
@@ -47,6 +49,7 @@ vp_test_stage_stop(VpTestStage *stage)
 {
     vp_test_until(!has_children());
     vp_loop_free(stage->loop);
+    vp_sandbox_free(stage->sandbox);
     remove_all(stage->directory);
     g_free(stage->directory);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/loop.h"
+#include "probe/sandbox.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -22,6 +23,7 @@
 /* A directory of the test's own, and a loop in the default context. */
 typedef struct VpTestStage {
     VpLoop *loop;
+    VpSandbox *sandbox; /* with a user that is there everywhere */
     char *directory;
 } VpTestStage;
 

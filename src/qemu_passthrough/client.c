@@ -327,11 +327,13 @@ learn_peer(VpClient *client, VpTls *tls, GError **error)
 
     if (tls) {
         client->tls_name = g_strdup(vp_tls_peer_name(tls));
+        client->owner = g_strdup_printf("tls %s", client->tls_name);
         vp_link_set_tls(client->down, tls);
         return true;
     }
     if (!vp_socket_peer(fd, &client->peer, error))
         return false;
+    client->owner = g_strdup_printf("uid %u", (unsigned)client->peer.uid);
     client->trusted = client->peer.uid == 0 || client->peer.uid == geteuid();
     return true;
 }
@@ -399,6 +401,7 @@ vp_client_free(VpClient *client)
     vp_link_free(client->down);
     g_clear_pointer(&client->open_reply, g_byte_array_unref);
     g_free(client->tls_name);
+    g_free(client->owner);
     vp_place_free(client->place);
     g_free(client);
 }
@@ -422,12 +425,10 @@ vp_client_reply(VpClient *client, const VpHeader *call, void *func, void *object
                           "%s does not fit into libvirt's protocol", what);
 }
 
-guint64
+const char *
 vp_client_owner(const VpClient *client)
 {
-    if (client->tls_name)
-        return G_GUINT64_CONSTANT(1) << 32 | g_str_hash(client->tls_name);
-    return client->peer.uid;
+    return client->owner;
 }
 
 void

@@ -27,6 +27,7 @@ struct VpClient {
     VpPlace *place;
     VpPeer peer;                /* of who came by a unix socket; else all zero */
     char *tls_name;             /* the name in the certificate of who came through TLS; else NULL */
+    char *owner;                /* vp_client_owner() */
     bool read_only;             /* came by the -ro socket, or opened read-only */
     bool trusted;               /* access.c: libvirtd would let it do whatever we may */
     bool barred;                /* libvirtd does not take its identity: not a frame more of it may
@@ -64,9 +65,9 @@ void vp_client_send(VpClient *client, const GByteArray *frame);
 void vp_client_reply(VpClient *client, const VpHeader *call, void *func, void *object,
                      const char *what);
 
-/* Who is charged for what is done for the client: a number for each user, and for each name in a
- * certificate. */
-guint64 vp_client_owner(const VpClient *client);
+/* Who is charged for what is done for the client: a text for each user, and for each name in a
+ * certificate. The client's. */
+const char *vp_client_owner(const VpClient *client);
 
 /* The same frame with another payload, which the walk has seen to fit. */
 void vp_client_send_changed(VpLink *link, const VpFrame *frame, const GByteArray *payload);

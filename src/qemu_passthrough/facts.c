@@ -282,12 +282,14 @@ work_on(VpFacts *facts, VpXmlNeeds *needs)
     if (!emulator)
         return false;
     if (!g_hash_table_contains(facts->changes, emulator)) {
-        facts->looking = vp_look_for_change(emulator, on_looked, facts);
+        facts->looking = vp_look_for_change(vp_client_owner(facts->client), emulator, on_looked,
+                                            facts);
         return true;
     }
     if (!needs->facts || g_hash_table_contains(facts->binaries, emulator))
         return false;
-    facts->probing = vp_probe_get(facts->daemon->probe, emulator, on_probed, facts);
+    facts->probing = vp_probe_get(facts->daemon->probe, emulator, vp_client_owner(facts->client),
+                                  on_probed, facts);
     return true;
 }
 

@@ -25,6 +25,7 @@
 #include "json/text.h"
 #include "qemu_passthrough/access.h"
 #include "qemu_passthrough/added.h"
+#include "qemu_passthrough/facts.h"
 #include "qemu_passthrough/own_calls.h"
 #include "rpc/rpc_error.h"
 
@@ -254,6 +255,7 @@ user_of(VpClient *client, VpDomain *domain)
     user = g_hash_table_lookup(client->users, domain);
     if (!user) {
         user = vp_added_user_new(domain->added);
+        vp_added_user_set_owner(user, vp_client_owner(client));
         g_hash_table_insert(client->users, vp_domain_ref(domain), user);
     }
     return user;

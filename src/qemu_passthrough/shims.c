@@ -116,7 +116,8 @@ look_at_next(VpShims *shims)
     if (n == 0)
         sweep(shims);
     else
-        shims->look = vp_look_for_state(shims->unsure->pdata[n - 1], NULL, NULL, on_looked, shims);
+        shims->look = vp_look_for_state("links", shims->unsure->pdata[n - 1], NULL, NULL, on_looked,
+                                        shims);
 }
 
 static void
