@@ -18,7 +18,11 @@
  *     chatters     says 1 MiB on stderr before it dies as "dies"
  *     says-N       says N bytes in all on its monitor
  *     rights       tells its user, variables and descriptors as the version's package
+ *     endless      begins a message that has no end
+ *     attack-NAME  does what test-attack.c says, and tells what it has gained in the same place
  */
+
+#include "probe/test-attack.h"
 
 #include <dirent.h>
 #include <stdbool.h>
@@ -30,6 +34,7 @@
 
 #define MONITOR_FD 3
 
+static const char *path;
 static const char *name;
 static long number;
 static long said;
@@ -80,6 +85,14 @@ fill(long rest)
 }
 
 static void
+say_without_end(void)
+{
+    say("{\"x\": \"");
+    for (;;)
+        say("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+}
+
+static void
 list_rights(char *out, size_t size)
 {
     extern char **environ;
@@ -99,12 +112,16 @@ list_rights(char *out, size_t size)
 static void
 greet(void)
 {
-    char rights[512] = "P", text[1024];
+    char rights[4096] = "P", text[5120];
 
     if (is("garbage"))
         say("SSH-2.0-OpenSSH\r\n");
     if (is("rights"))
         list_rights(rights, sizeof(rights));
+    if (is("attack-"))
+        vp_attack(name + strlen("attack-"), path, rights, sizeof(rights));
+    if (is("endless"))
+        say_without_end();
     snprintf(text, sizeof(text), "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 7, \"minor\": 2, "
              "\"micro\": 1}, \"package\": \"%s\"}, \"capabilities\": []}}\r\n", rights);
     say(text);
@@ -191,22 +208,12 @@ serve(void)
     }
 }
 
-/* For AddressSanitizer's runtime, where it is linked in. Its search for leaks at the end has
- * another process trace this one. Killed meanwhile, this one stayed a zombie: seen in one of ten
- * runs of test-inquiry under load, and in none of seventy without the search. */
-const char *__asan_default_options(void);
-
-const char *
-__asan_default_options(void)
-{
-    return "detect_leaks=0";
-}
-
 int
 main(int argc, char **argv)
 {
     const char *slash = strrchr(argv[0], '/'), *dash = NULL;
 
+    path = argv[0];
     name = slash ? slash + 1 : argv[0];
     dash = strrchr(name, '-');
     number = dash ? atol(dash + 1) : 0;
