@@ -481,6 +481,8 @@ start(VpRun *run, GError **error)
     }
     prepare_session_dir(config);
     daemon->probe = vp_probe_new(daemon->loop, config->cache_dir);
+    if (vp_probe_shortfall(daemon->probe))
+        vp_log_warning("%s", vp_probe_shortfall(daemon->probe));
     daemon->upstream = vp_upstream_new(daemon->loop, &daemon->address, &upstream_ops, daemon);
     daemon->shims = vp_shims_new(daemon->upstream, config);
     daemon->qmp_sockets = vp_qmp_sockets_new(daemon, vp_listener_path(run->listener));

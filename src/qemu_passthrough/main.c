@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "build-config.h"
+#include "probe/sandbox.h"
 #include "qemu_passthrough/certificates.h"
 #include "qemu_passthrough/daemon.h"
 
@@ -25,6 +26,18 @@ check_shim(const VpConfig *config, GError **error)
     return false;
 }
 
+/* Nothing is wrong with the configuration for that, but who asks wants to know. */
+static void
+print_shortfall(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VpSandbox) sandbox = vp_sandbox_new(VP_PROBE_USER, &error);
+    const char *shortfall = sandbox ? vp_sandbox_shortfall(sandbox) : error->message;
+
+    if (shortfall)
+        fprintf(stderr, "virtpassd: note: %s\n", shortfall);
+}
+
 /* What can be known without serving. */
 static int
 check(const VpConfig *config)
@@ -36,6 +49,7 @@ check(const VpConfig *config)
         fprintf(stderr, "virtpassd: %s: %s\n", config->file, error->message);
         return EXIT_USAGE;
     }
+    print_shortfall();
     printf("%s: configuration is valid\n", config->file);
     return EXIT_SUCCESS;
 }
