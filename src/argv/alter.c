@@ -36,7 +36,7 @@ typedef struct Work {
     const VpPlan *plan;
     VpCmdline *cmdline;
     VpKeyTypes types;
-    guint runs;          /* of regular expressions */
+    VpBudget budget;
     gsize bytes;         /* of all words that were made */
     GHashTable *touched; /* set of VpOption that may have come to clash with others */
     GPtrArray *late;     /* of VpOption: to be appended at the end; owns them */
@@ -118,6 +118,16 @@ type_of(const Edit *edit, const char *key)
     return source->lookup(source, option->row->name, driver, key);
 }
 
+/* A change of one property, with @size more bytes; the types of a plan are looked up one by one. */
+static bool
+pay_for_change(Edit *edit, gsize size, GError **error)
+{
+    VpBudget *budget = &edit->work->budget;
+
+    return vp_budget_spend_on(budget, edit->option->value, error)
+           && vp_budget_spend(budget, 20 + size + edit->work->plan->types->len, error);
+}
+
 static Outcome
 modify(Edit *edit, GError **error)
 {
@@ -125,9 +135,12 @@ modify(Edit *edit, GError **error)
 
     for (guint i = 0; i < pairs->len; i++) {
         const VpPair *pair = &g_array_index(pairs, VpPair, i);
-        char *value = vp_value_set(edit->option->row, edit->option->value, pair->key, pair->value,
-                                   type_of(edit, pair->key), error);
+        char *value = NULL;
 
+        if (!pay_for_change(edit, strlen(pair->key) + strlen(pair->value), error))
+            return FAILED;
+        value = vp_value_set(edit->option->row, edit->option->value, pair->key, pair->value,
+                             type_of(edit, pair->key), error);
         if (!value || set_value(edit, pair->key, value, error) == FAILED)
             return FAILED;
     }
@@ -137,14 +150,26 @@ modify(Edit *edit, GError **error)
 static Outcome
 remove_key(Edit *edit, GError **error)
 {
-    char *value = vp_value_remove(edit->option->row, edit->option->value, edit->action->key);
+    char *value = NULL;
 
+    if (!vp_budget_spend_on(&edit->work->budget, edit->option->value, error))
+        return FAILED;
+    value = vp_value_remove(edit->option->row, edit->option->value, edit->action->key);
     return value ? set_value(edit, edit->action->key, value, error) : NO_EFFECT;
+}
+
+/* Options are inserted and removed in an array: the others move. */
+static bool
+pay_for_moves(Work *work, guint n, GError **error)
+{
+    return vp_budget_spend(&work->budget, n * (10 + work->cmdline->options->len / 64), error);
 }
 
 static Outcome
 remove_whole(Edit *edit, GError **error)
 {
+    if (!pay_for_moves(edit->work, 1, error))
+        return FAILED;
     g_hash_table_remove(edit->work->touched, edit->option);
     g_ptr_array_remove_index(edit->work->cmdline->options, edit->place);
     edit->option = NULL;
@@ -178,7 +203,7 @@ replace(Edit *edit, GError **error)
 {
     GError *reason = NULL;
     char *value = vp_regex_replace(edit->prepared->regexes->pdata[edit->i], edit->option->value,
-                                   edit->action->text, &edit->work->runs, &reason);
+                                   edit->action->text, &edit->work->budget, &reason);
 
     if (value)
         return set_value(edit, NULL, value, error);
@@ -202,11 +227,28 @@ copy_option(const VpOption *option)
     return copy;
 }
 
+/* Words are copied, and count as made. */
 static bool
-may_add(const Work *work, const VpCmdline *added, GError **error)
+pay_for_words(Work *work, const VpCmdline *added, GError **error)
+{
+    for (guint i = 0; i < added->options->len; i++) {
+        const VpOption *option = added->options->pdata[i];
+
+        work->bytes += strlen(option->word) + (option->value ? strlen(option->value) : 0);
+        if (!vp_budget_spend_on(&work->budget, option->value, error))
+            return false;
+    }
+    if (work->bytes > VP_ARGV_BYTES_MAX)
+        return vp_refuse(error, VP_ERROR_LIMIT, "all words that are altered and added have more "
+                         "than %u bytes together", VP_ARGV_BYTES_MAX);
+    return pay_for_moves(work, added->options->len, error);
+}
+
+static bool
+may_add(Work *work, const VpCmdline *added, GError **error)
 {
     if (work->cmdline->options->len + work->late->len + added->options->len <= VP_ARGV_WORDS_MAX)
-        return true;
+        return pay_for_words(work, added, error);
     g_set_error(error, VP_ERROR, VP_ERROR_LIMIT, "the command line gets more than %u words",
                 VP_ARGV_WORDS_MAX);
     return false;
@@ -263,20 +305,24 @@ static const struct {
     [VP_ACTION_EXTRA] = { "extra", add_extra },
 };
 
-/* Takes one option through all actions; @effects[i] is set where action i had an effect. */
+/* Takes one option through all actions; @effects[i] is set where action i had an effect. *place is
+ * where it is to be looked for, and where the next one is. */
 static bool
-edit_option(Work *work, const VpPrepared *prepared, VpOption *option, bool *effects,
+edit_option(Work *work, const VpPrepared *prepared, VpOption *option, guint *place, bool *effects,
             GError **error)
 {
     const GPtrArray *actions = prepared->alter->actions;
-    Edit edit = { .work = work, .prepared = prepared, .option = option };
+    Edit edit = { .work = work, .prepared = prepared, .option = option, .place = *place };
 
-    g_ptr_array_find(work->cmdline->options, option, &edit.place);
+    while (work->cmdline->options->pdata[edit.place] != option)
+        edit.place++;
     for (edit.i = 0; edit.i < actions->len; edit.i++) {
         Outcome outcome = DONE;
 
         edit.action = actions->pdata[edit.i];
-        if (acts[edit.action->kind].act)
+        if (!vp_budget_spend(&work->budget, 2, error))
+            outcome = FAILED;
+        else if (acts[edit.action->kind].act)
             outcome = acts[edit.action->kind].act(&edit, error);
         if (outcome == FAILED) {
             g_prefix_error(error, "%s: ", acts[edit.action->kind].element);
@@ -284,6 +330,7 @@ edit_option(Work *work, const VpPrepared *prepared, VpOption *option, bool *effe
         }
         effects[edit.i] |= outcome == DONE;
     }
+    *place = edit.place;
     return true;
 }
 
@@ -331,11 +378,12 @@ static bool
 edit_options(Work *work, const VpPrepared *prepared, const GPtrArray *options, GError **error)
 {
     g_autofree bool *effects = g_new0(bool, prepared->alter->actions->len + 1);
+    guint place = 0;
 
     for (guint i = 0; i < options->len; i++) {
         g_autofree char *label = NULL;
 
-        if (edit_option(work, prepared, options->pdata[i], effects, error))
+        if (edit_option(work, prepared, options->pdata[i], &place, effects, error))
             continue;
         label = vp_alter_label(prepared->alter);
         g_prefix_error(error, "%s, ", label);
@@ -347,17 +395,17 @@ edit_options(Work *work, const VpPrepared *prepared, const GPtrArray *options, G
 static bool
 apply_alter(Work *work, const VpAlter *alter, GError **error)
 {
-    g_autoptr(VpPrepared) prepared = vp_prepared_new(alter, error);
+    g_autoptr(VpPrepared) prepared = vp_prepared_new(alter, &work->budget, error);
     g_autoptr(GPtrArray) found = g_ptr_array_new();
     g_autofree char *label = NULL, *nothing = NULL;
 
     if (!prepared)
         return false;
-    if (vp_select(prepared, work->cmdline, &work->runs, found, error)) {
+    if (vp_select(prepared, work->cmdline, &work->budget, found, error)) {
         if (found->len > 0)
             return edit_options(work, prepared, found, error);
         label = vp_alter_label(alter);
-        nothing = vp_select_nothing(prepared, work->cmdline);
+        nothing = vp_select_nothing(prepared, work->cmdline, &work->budget);
         return not_found(work, alter, g_strdup_printf("%s: %s", label, nothing), error);
     }
     label = vp_alter_label(alter);
@@ -443,7 +491,8 @@ vp_plan_apply(const VpPlan *plan, VpCmdline *cmdline, const char *config_path,
     g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GString) config = g_string_new(NULL);
     Work work = { .plan = plan, .cmdline = cmdline, .types = vp_key_types(plan->types),
-                  .touched = touched, .late = late, .warnings = warnings, .config = config };
+                  .budget = vp_budget_new(), .touched = touched, .late = late,
+                  .warnings = warnings, .config = config };
 
     if (!apply_steps(&work, error))
         return false;

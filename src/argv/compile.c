@@ -14,6 +14,7 @@
 
 #include "argv/compile.h"
 
+#include "argv/budget.h"
 #include "argv/config_file.h"
 #include "argv/cpudef.h"
 #include "argv/device.h"
@@ -25,6 +26,9 @@
 
 #include <string.h>
 
+/* What it costs to look through all types of a QEMU for a key. */
+#define COLLECT_STEPS 20000
+
 /* One compilation. */
 typedef struct Compiler {
     const VpPlan *wishes;
@@ -33,6 +37,7 @@ typedef struct Compiler {
     GPtrArray *pending; /* of char *, borrowed: the author's words since the last group */
     GArray *lines;      /* of guint: where each pending word stands */
     VpPlan *shim;
+    VpBudget budget;
     GHashTable *known;  /* set of "OPTION KEY" whose types have been collected */
 } Compiler;
 
@@ -72,12 +77,12 @@ to_strv(GPtrArray *words)
 
 /* Appends the option's words to @words, of char *. */
 static bool
-add_option(const Compiler *compiler, const VpOption *option, GPtrArray *words, GError **error)
+add_option(Compiler *compiler, const VpOption *option, GPtrArray *words, GError **error)
 {
     char *value = NULL;
 
     if (is_text_device(option)) {
-        value = vp_device_from_text(option->value, compiler->types, error);
+        value = vp_device_from_text(option->value, compiler->types, &compiler->budget, error);
         if (!value)
             return false;
     }
@@ -133,7 +138,7 @@ compile_device(Compiler *compiler, const VpGroup *group, GError **error)
 
     if (!flush_words(compiler, error))
         return false;
-    json = vp_device_from_group(group, compiler->types, error);
+    json = vp_device_from_group(group, compiler->types, &compiler->budget, error);
     if (!json)
         return prefix_line(group->name, group->line, error);
     g_ptr_array_add(compiler->words, g_strdup("-device"));
@@ -192,8 +197,11 @@ collect_type(Compiler *compiler, const VpOptionRow *row, const char *key, GError
                     "type=''", key);
         return false;
     }
-    if (g_hash_table_add(compiler->known, g_steal_pointer(&name)))
-        compiler->types->collect(compiler->types, row->name, key, compiler->shim->types);
+    if (!g_hash_table_add(compiler->known, g_steal_pointer(&name)))
+        return true;
+    if (!vp_budget_spend(&compiler->budget, COLLECT_STEPS, error))
+        return false;
+    compiler->types->collect(compiler->types, row->name, key, compiler->shim->types);
     return true;
 }
 
@@ -213,7 +221,7 @@ collect_types(Compiler *compiler, const VpOptionRow *row, const VpAction *action
 
 /* The words of an `extra`, devices as JSON; NULL and @error. */
 static char **
-compile_extra(const Compiler *compiler, const VpCmdline *extra, GError **error)
+compile_extra(Compiler *compiler, const VpCmdline *extra, GError **error)
 {
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
 
@@ -265,7 +273,7 @@ compile_actions(Compiler *compiler, const VpPrepared *prepared, VpAlter *copy, G
 static bool
 compile_alter(Compiler *compiler, const VpAlter *alter, GError **error)
 {
-    g_autoptr(VpPrepared) prepared = vp_prepared_new(alter, error);
+    g_autoptr(VpPrepared) prepared = vp_prepared_new(alter, &compiler->budget, error);
     g_autofree char *label = NULL;
     VpAlter *copy = NULL;
 
@@ -311,13 +319,15 @@ compile_steps(Compiler *compiler, GError **error)
 }
 
 /* Leaves added devices, from the first without an address on, to the shim. */
-static void
-defer_devices(VpCompiled *compiled)
+static bool
+defer_devices(VpCompiled *compiled, GError **error)
 {
-    g_autoptr(VpCmdline) added = vp_added_parse(compiled->words, NULL);
+    g_autoptr(VpCmdline) added = vp_added_parse(compiled->words, error);
     g_autoptr(GPtrArray) now = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GPtrArray) later = g_ptr_array_new_with_free_func(g_free);
 
+    if (!added)
+        return false;
     for (guint i = 0; i < added->options->len; i++) {
         const VpOption *option = added->options->pdata[i];
         bool defer = vp_device_has_no_address(option)
@@ -329,12 +339,13 @@ defer_devices(VpCompiled *compiled)
             g_ptr_array_add(words, g_strdup(option->value));
     }
     if (later->len == 0)
-        return;
+        return true;
     if (!compiled->shim)
         compiled->shim = vp_plan_new();
     vp_plan_add_words(compiled->shim, 0)->words = to_strv(later);
     g_strfreev(compiled->words);
     compiled->words = to_strv(now);
+    return true;
 }
 
 bool
@@ -344,7 +355,7 @@ vp_compile(const VpPlan *wishes, const VpTypeSource *types, VpCompiled *ret, GEr
     g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(VpPlan) shim = vp_plan_new();
     Compiler compiler = { .wishes = wishes, .types = types, .words = words, .shim = shim,
-                          .known = known };
+                          .budget = vp_budget_new(), .known = known };
     bool done = false;
 
     compiler.pending = g_ptr_array_new();
@@ -356,8 +367,8 @@ vp_compile(const VpPlan *wishes, const VpTypeSource *types, VpCompiled *ret, GEr
         return false;
     ret->words = to_strv(words);
     ret->shim = vp_plan_is_empty(shim) ? NULL : g_steal_pointer(&shim);
-    if (ret->shim || wishes->late_devices)
-        defer_devices(ret);
+    if ((ret->shim || wishes->late_devices) && !defer_devices(ret, error))
+        return false;
     if (ret->shim)
         ret->shim->emulator = g_strdup(wishes->emulator);
     return true;

@@ -92,21 +92,17 @@ append_line(GString *out, const char *key, const char *value, GError **error)
 
 /* A repeated key is read, but only the last of them counts. */
 static bool
-check_repeated(const VpGroup *group, guint i, GError **error)
+check_repeated(GHashTable *seen, const char *key, GError **error)
 {
-    const char *key = group->keys->pdata[i];
-
-    for (guint k = 0; k < i; k++) {
-        if (strcmp(group->keys->pdata[k], key) == 0)
-            return vp_refuse(error, VP_ERROR_UNSUPPORTED, "'%s' is there twice, but QEMU's "
-                             "configuration file keeps only one of them", key);
-    }
-    return true;
+    return g_hash_table_add(seen, (gpointer)key)
+           || vp_refuse(error, VP_ERROR_UNSUPPORTED, "'%s' is there twice, but QEMU's "
+                        "configuration file keeps only one of them", key);
 }
 
 static bool
 append_group(GString *out, const VpGroup *group, GError **error)
 {
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     VpGroupWay way = vp_group_way(group->name);
 
     if (way != VP_GROUP_CONFIG) {
@@ -120,7 +116,7 @@ append_group(GString *out, const VpGroup *group, GError **error)
         return false;
     g_string_append_printf(out, group->id ? "[%s \"%s\"]\n" : "[%s]\n", group->name, group->id);
     for (guint i = 0; i < group->keys->len; i++) {
-        if (!check_repeated(group, i, error)
+        if (!check_repeated(seen, group->keys->pdata[i], error)
             || !append_line(out, group->keys->pdata[i], group->values->pdata[i], error))
             return false;
     }

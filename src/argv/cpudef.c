@@ -17,6 +17,7 @@
 
 #include "argv/prepare.h"
 #include "base/error.h"
+#include "base/limits.h"
 
 #include <string.h>
 
@@ -168,9 +169,13 @@ add_flag(Cpu *cpu, const FlagWord *word, const char *flag, GError **error)
 static bool
 add_flags(Cpu *cpu, const char *key, const char *value, guint64 unused, GError **error)
 {
-    g_auto(GStrv) flags = g_strsplit_set(value, " \t\r\n", -1);
+    g_auto(GStrv) flags = NULL;
     const FlagWord *word = flag_words;
 
+    if (strlen(value) > VP_CPUDEF_FLAGS_MAX)
+        return vp_refuse(error, VP_ERROR_LIMIT, "%s: a list of flags of %zu bytes is longer than "
+                         "the %u that are allowed", key, strlen(value), VP_CPUDEF_FLAGS_MAX);
+    flags = g_strsplit_set(value, " \t\r\n", -1);
     while (strcmp(word->key, key) != 0)
         word++;
     for (guint i = 0; flags[i]; i++) {

@@ -19,6 +19,9 @@
 
 #include <string.h>
 
+/* What it costs to look up a property's type, besides what the device's text costs. */
+#define PROPERTY_STEPS 200
+
 static const char *const string_keys[] = { "driver", "id", "bus", "addr", NULL };
 
 bool
@@ -55,7 +58,7 @@ new_device(const char *driver, const VpTypeSource *types, GError **error)
 /* The device with one more property; takes @json. */
 static char *
 add_property(char *json, const char *driver, const char *key, const char *value,
-             const VpTypeSource *types, GError **error)
+             const VpTypeSource *types, VpBudget *budget, GError **error)
 {
     g_autofree char *device = json;
     VpValueType type = VP_TYPE_STRING;
@@ -69,6 +72,9 @@ add_property(char *json, const char *driver, const char *key, const char *value,
         }
         type = types->lookup(types, "device", driver, key);
     }
+    if (!vp_budget_spend_on(budget, device, error)
+        || !vp_budget_spend(budget, PROPERTY_STEPS + strlen(value), error))
+        return NULL;
     return vp_value_set(vp_option_find("device"), device, key, value, type, error);
 }
 
@@ -103,7 +109,7 @@ find_driver(const GArray *pairs)
 }
 
 char *
-vp_device_from_text(const char *text, const VpTypeSource *types, GError **error)
+vp_device_from_text(const char *text, const VpTypeSource *types, VpBudget *budget, GError **error)
 {
     g_autoptr(GArray) pairs = vp_pairs_split(text);
     const char *driver = find_driver(pairs);
@@ -122,13 +128,14 @@ vp_device_from_text(const char *text, const VpTypeSource *types, GError **error)
             continue;
         if (!value)
             value = switch_value(pair);
-        json = add_property(json, driver, pair->key, value, types, error);
+        json = add_property(json, driver, pair->key, value, types, budget, error);
     }
     return json;
 }
 
 char *
-vp_device_from_group(const VpGroup *group, const VpTypeSource *types, GError **error)
+vp_device_from_group(const VpGroup *group, const VpTypeSource *types, VpBudget *budget,
+                     GError **error)
 {
     const char *driver = NULL;
     char *json = NULL;
@@ -143,12 +150,12 @@ vp_device_from_group(const VpGroup *group, const VpTypeSource *types, GError **e
     }
     json = new_device(driver, types, error);
     if (json && group->id)
-        json = add_property(json, driver, "id", group->id, types, error);
+        json = add_property(json, driver, "id", group->id, types, budget, error);
     for (guint i = 0; json && i < group->keys->len; i++) {
         const char *key = group->keys->pdata[i];
 
         if (strcmp(key, "driver") != 0)
-            json = add_property(json, driver, key, group->values->pdata[i], types, error);
+            json = add_property(json, driver, key, group->values->pdata[i], types, budget, error);
     }
     return json;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "argv/budget.h"
 #include "argv/cmdline.h"
 #include "plan/plan.h"
 
@@ -12,10 +13,12 @@
  */
 
 /* "driver,key=value,..." as QEMU reads it. */
-char *vp_device_from_text(const char *text, const VpTypeSource *types, GError **error);
+char *vp_device_from_text(const char *text, const VpTypeSource *types, VpBudget *budget,
+                          GError **error);
 
 /* [device "ID"] */
-char *vp_device_from_group(const VpGroup *group, const VpTypeSource *types, GError **error);
+char *vp_device_from_group(const VpGroup *group, const VpTypeSource *types, VpBudget *budget,
+                          GError **error);
 
 bool vp_option_is_device(const VpOption *option);
 

@@ -19,6 +19,7 @@
 /* Where the looking through has come to. */
 typedef struct Look {
     VpPrepared *prepared;
+    VpBudget *budget;
     const VpAction *action;
     const VpOptionRow *row; /* of the option under its present name */
     bool removed;
@@ -66,7 +67,7 @@ vp_added_parse(char *const *words, GError **error)
 static bool
 compile_regex(Look *look, GError **error)
 {
-    *look->ret_regex = vp_regex_new(look->action->regex, error);
+    *look->ret_regex = vp_regex_new(look->action->regex, look->budget, error);
     return *look->ret_regex != NULL;
 }
 
@@ -197,11 +198,11 @@ look_at_action(Look *look, GError **error)
 }
 
 VpPrepared *
-vp_prepared_new(const VpAlter *alter, GError **error)
+vp_prepared_new(const VpAlter *alter, VpBudget *budget, GError **error)
 {
     g_autoptr(VpPrepared) prepared = g_new0(VpPrepared, 1);
     const char *name = vp_option_bare_name(alter->option);
-    Look look = { .prepared = prepared };
+    Look look = { .prepared = prepared, .budget = budget };
 
     prepared->alter = alter;
     prepared->row = look.row = vp_option_find(name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "argv/budget.h"
 #include "argv/cmdline.h"
 #include "plan/plan.h"
 
@@ -12,8 +13,8 @@ typedef struct VpPrepared {
     GPtrArray *extras;        /* for each action its words as a VpCmdline, NULL where it has none */
 } VpPrepared;
 
-/* NULL and @error: VP_ERROR_XML, names the alter and what is wrong with it. */
-VpPrepared *vp_prepared_new(const VpAlter *alter, GError **error);
+/* NULL and @error: VP_ERROR_XML, names the alter and what is wrong with it, or VP_ERROR_LIMIT. */
+VpPrepared *vp_prepared_new(const VpAlter *alter, VpBudget *budget, GError **error);
 void vp_prepared_free(VpPrepared *prepared);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpPrepared, vp_prepared_free)
 

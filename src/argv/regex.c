@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A regular expression can keep PCRE busy for hours. Three limits together keep that from
- * happening: the steps of one run (PCRE's own match limit, set by words that PCRE reads in front
- * of the pattern), the length of what is searched (some expressions take time that is quadratic in
- * it without a step that PCRE counts), and the number of runs.
+ * A regular expression can keep PCRE busy for hours, and PCRE's own limit does not prevent it: it
+ * is for each place of the text where a match may begin, and steps within the repetition of one
+ * character are not counted at all. So PCRE is made to call us before every item of the pattern,
+ * and what it does is paid for from a budget (argv/budget.h) that all expressions of a domain
+ * share. When nothing is left the match is ended there and then.
  *
- * PCRE obeys such words only at the very beginning of a pattern, and the last of them wins. The
- * empty group behind ours ends that beginning, so that an author cannot lift the limit.
+ * An item costs one step, the characters that PCRE has moved over since the last one, and those
+ * that it may look at without calling again (a count in braces, a reference back). It costs more
+ * the longer it is written, for a set is searched from its start, and the more groups the pattern
+ * has, for PCRE copies what they hold. The memory of a match has a limit of its own.
+ *
+ * GLib replaces, and knows no such calls. Before it does, the matches are found once in the way
+ * that is paid for, and GLib's way is shorter.
+ *
+ * PCRE obeys settings only at the very beginning of a pattern. The empty group in front ends that
+ * beginning, so that an author cannot change how his pattern is read, nor its limits.
  *
  * Patterns are not optimized: compiling them to machine code costs more than the few short
  * values that one is matched against. But most are a name, with or without ^ and $, and these are
@@ -20,13 +29,44 @@
 #include "base/error.h"
 #include "base/limits.h"
 
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define HEAD "(*LIMIT_MATCH=" G_STRINGIFY(VP_REGEX_STEPS_MAX) ")(?:)"
+#define HEAD "(?:)"
+
+/* What is charged for compiling: for the call, for each byte, for each range of which PCRE looks
+ * up the other case of every character; and for the result, which is longer than its pattern where
+ * groups are repeated. */
+#define COMPILE_STEPS 200u
+#define COMPILE_STEPS_PER_BYTE 50u
+#define COMPILE_STEPS_PER_RANGE 400000u
+#define COMPILED_BYTES_PER_STEP 8u
+
+/* Bytes of an item, and of what PCRE keeps for each place that it may go back to, in which the
+ * price of a step is contained. */
+#define ITEM_BYTES 4u
+#define FRAME_BYTES 512u
+
+/* Memory is free up to so many bytes in one piece, what a usual match needs; above that it costs
+ * what the kernel takes to give it. */
+#define MEMORY_BYTES_FREE 65536u
+#define MEMORY_BYTES_PER_STEP 8u
+
+/* Characters that an item of the least price goes over in the time of one step. */
+#define CHARACTERS_PER_STEP 4u
 
 struct VpRegex {
     char *pattern;    /* as the author wrote it */
-    GRegex *compiled; /* of a literal not before it is needed, for that is seldom */
+    char *limited;    /* with HEAD in front */
+    pcre2_code *compiled; /* of a literal not before it is needed, for that is seldom */
+    GRegex *replacer; /* the same for GLib, once it was needed */
+    pcre2_general_context *general; /* memory that is paid for */
+    pcre2_match_context *context;
+    pcre2_match_data *found; /* of the last match; PCRE keeps its memory there for the next */
+    VpBudget *payer;  /* whoever compiles or matches now */
+    guint frame;      /* what a step costs, by the size of PCRE's frames */
     char *literal;    /* what it is without ^ and $ if no character in it is special, else NULL */
     bool starts;   /* literal: with ^ */
     bool ends;     /* literal: with $ */
@@ -99,29 +139,121 @@ vp_regex_rules_out(const VpRegex *regex, const char *written)
 
 /* GLib's message quotes the whole pattern and counts from its beginning; ours does not. */
 static void
-set_compile_error(const char *pattern, GError **error)
+set_compile_error(const char *pattern, int code, GError **error)
 {
     g_autoptr(GError) reason = NULL;
     g_autoptr(GRegex) regex = g_regex_new(pattern, 0, 0, &reason);
+    char message[256] = "";
 
-    g_set_error(error, VP_ERROR, VP_ERROR_XML, "%s", reason ? reason->message :
-                "a regular expression may not begin with settings of PCRE's, (*...)");
+    if (reason) {
+        g_set_error_literal(error, VP_ERROR, VP_ERROR_XML, reason->message);
+    } else if (g_str_has_prefix(pattern, "(*")) {
+        vp_refuse(error, VP_ERROR_XML,
+                  "a regular expression may not begin with settings of PCRE's, (*...)");
+    } else {
+        pcre2_get_error_message(code, (PCRE2_UCHAR *)message, sizeof(message));
+        vp_refuse(error, VP_ERROR_XML, "the regular expression '%s': %s", pattern, message);
+    }
 }
 
-/* NULL: it is no regular expression. */
-static GRegex *
-get_compiled(VpRegex *regex)
+static void *
+pay_for_memory(gsize size, void *data)
 {
-    if (!regex->compiled) {
-        g_autofree char *limited = g_strconcat(HEAD, regex->pattern, NULL);
+    VpRegex *regex = data;
 
-        regex->compiled = g_regex_new(limited, 0, 0, NULL);
+    if (size > MEMORY_BYTES_FREE
+        && !vp_budget_spend(regex->payer, size / MEMORY_BYTES_PER_STEP, NULL))
+        return NULL;
+    return malloc(size);
+}
+
+static void
+free_memory(void *block, void *data)
+{
+    free(block);
+}
+
+/* As GLib has it compiled, with our calls. false and @ret_code: it is no regular expression. */
+static bool
+compile(VpRegex *regex, int *ret_code)
+{
+    pcre2_compile_context *context = NULL;
+    PCRE2_SIZE offset = 0;
+
+    regex->general = pcre2_general_context_create(pay_for_memory, free_memory, regex);
+    context = pcre2_compile_context_create(regex->general);
+    pcre2_set_newline(context, PCRE2_NEWLINE_ANY);
+    pcre2_set_bsr(context, PCRE2_BSR_UNICODE);
+    regex->compiled = pcre2_compile((PCRE2_SPTR)regex->limited, PCRE2_ZERO_TERMINATED, PCRE2_UTF
+                                    | PCRE2_UCP | PCRE2_NO_UTF_CHECK | PCRE2_AUTO_CALLOUT,
+                                    ret_code, &offset, context);
+    pcre2_compile_context_free(context);
+    return regex->compiled != NULL;
+}
+
+/* It has, or may have, a setting that makes case not matter. */
+static bool
+ignores_case(const char *pattern)
+{
+    for (const char *at = strstr(pattern, "(?"); at; at = strstr(at + 2, "(?")) {
+        gsize size = strspn(at + 2, G_CSET_a_2_z G_CSET_A_2_Z "^-");
+
+        if (memchr(at + 2, 'i', size))
+            return true;
     }
-    return regex->compiled;
+    return false;
+}
+
+/* A character that is not ASCII may be meant. */
+static bool
+is_wide(const char *pattern)
+{
+    for (; *pattern; pattern++) {
+        if (*pattern & 0x80 || (*pattern == '\\' && pattern[1] && strchr("xoN", pattern[1])))
+            return true;
+    }
+    return false;
+}
+
+static bool
+pay_for_compiling(const char *pattern, VpBudget *budget, GError **error)
+{
+    guint64 steps = COMPILE_STEPS + COMPILE_STEPS_PER_BYTE * strlen(pattern);
+
+    if (strchr(pattern, '[') && ignores_case(pattern) && is_wide(pattern)) {
+        for (const char *at = strchr(pattern, '-'); at; at = strchr(at + 1, '-'))
+            steps += COMPILE_STEPS_PER_RANGE;
+    }
+    return vp_budget_spend(budget, steps, error);
+}
+
+/* false and @error: it is no regular expression, or the budget is used up. */
+static bool
+ensure_compiled(VpRegex *regex, VpBudget *budget, GError **error)
+{
+    gsize frame = 0, size = 0;
+    int code = 0;
+
+    regex->payer = budget;
+    if (regex->compiled)
+        return true;
+    if (!pay_for_compiling(regex->pattern, budget, error))
+        return false;
+    regex->limited = g_strconcat(HEAD, regex->pattern, NULL);
+    if (!compile(regex, &code)) {
+        set_compile_error(regex->pattern, code, error);
+        return false;
+    }
+    regex->context = pcre2_match_context_create(regex->general);
+    regex->found = pcre2_match_data_create_from_pattern(regex->compiled, regex->general);
+    pcre2_pattern_info(regex->compiled, PCRE2_INFO_FRAMESIZE, &frame);
+    regex->frame = 1 + frame / FRAME_BYTES;
+    pcre2_pattern_info(regex->compiled, PCRE2_INFO_SIZE, &size);
+    return vp_budget_spend(budget, size / COMPILED_BYTES_PER_STEP, error);
 }
 
 VpRegex *
-vp_regex_new(const char *pattern, GError **error)
+vp_regex_new(const char *pattern, VpBudget *budget, GError **error)
 {
     g_autoptr(VpRegex) regex = g_new0(VpRegex, 1);
 
@@ -138,10 +270,8 @@ vp_regex_new(const char *pattern, GError **error)
     regex->pattern = g_strdup(pattern);
     find_literal(regex);
     regex->needed = find_needed(pattern);
-    if (!regex->literal && !get_compiled(regex)) {
-        set_compile_error(pattern, error);
+    if (!regex->literal && !ensure_compiled(regex, budget, error))
         return NULL;
-    }
     return g_steal_pointer(&regex);
 }
 
@@ -150,42 +280,136 @@ vp_regex_free(VpRegex *regex)
 {
     if (!regex)
         return;
-    if (regex->compiled)
-        g_regex_unref(regex->compiled);
+    pcre2_match_data_free(regex->found);
+    pcre2_match_context_free(regex->context);
+    pcre2_code_free(regex->compiled);
+    pcre2_general_context_free(regex->general);
+    g_clear_pointer(&regex->replacer, g_regex_unref);
+    g_free(regex->limited);
     g_free(regex->pattern);
     g_free(regex->literal);
     g_free(regex->needed);
     g_free(regex);
 }
 
-/* One more run on @subject may begin. */
+/* --- matching ----------------------------------------------------------------- */
+
+/* One search, on its way through the pattern. */
+typedef struct Run {
+    const VpRegex *regex;
+    VpBudget *budget;
+    gsize position; /* in the subject, when PCRE called last */
+    guint64 weight; /* of the item that it went on with then */
+} Run;
+
+/* A search of @subject may begin; what is done once for each byte of it is paid. */
 static bool
-begin_run(const char *subject, guint *runs, GError **error)
+begin_run(const char *subject, VpBudget *budget, GError **error)
 {
-    if (strlen(subject) > VP_REGEX_SUBJECT_MAX) {
-        g_set_error(error, VP_ERROR, VP_ERROR_LIMIT,
-                    "a value of %zu bytes is longer than the %u that are searched",
-                    strlen(subject), VP_REGEX_SUBJECT_MAX);
-        return false;
+    gsize size = strlen(subject);
+
+    if (size <= VP_REGEX_SUBJECT_MAX)
+        return vp_budget_spend(budget, 10 + size / 8, error);
+    return vp_refuse(error, VP_ERROR_LIMIT,
+                     "a value of %zu bytes is longer than the %u that are searched", size,
+                     VP_REGEX_SUBJECT_MAX);
+}
+
+/* The longest that any group holds now: what a reference back may compare. */
+static gsize
+longest_capture(const pcre2_callout_block *block)
+{
+    gsize longest = 0;
+
+    for (guint i = 1; i < block->capture_top; i++) {
+        gsize from = block->offset_vector[2 * i], to = block->offset_vector[2 * i + 1];
+
+        if (from != PCRE2_UNSET && to > from)
+            longest = MAX(longest, to - from);
     }
-    if (*runs >= VP_REGEX_RUNS_MAX) {
-        g_set_error(error, VP_ERROR, VP_ERROR_LIMIT,
-                    "the regular expressions of this domain have been tried %u times, which is "
-                    "the most that is allowed; name fewer options or write them together",
-                    VP_REGEX_RUNS_MAX);
-        return false;
-    }
-    ++*runs;
-    return true;
+    return longest;
+}
+
+/* How many characters the item may look at without moving on or calling again, at most. */
+static gsize
+hidden_characters(const pcre2_callout_block *block, const char *item)
+{
+    gsize size = block->next_item_length, left = block->subject_length - block->current_position;
+    const char *brace = NULL;
+
+    if (size >= 2 && item[0] == '\\' && (g_ascii_isdigit(item[1]) || strchr("gk", item[1])))
+        return block->capture_top + MIN(left, longest_capture(block));
+    if (size >= 3 && strncmp(item, "(?P", 3) == 0)
+        return block->capture_top + MIN(left, longest_capture(block));
+    if (size >= 3 && memchr(item + size - 2, '}', 2))
+        brace = memrchr(item, '{', size);
+    return brace ? MIN(left, strtoul(brace + 1, NULL, 10)) : 0;
+}
+
+static int
+pay_for_item(pcre2_callout_block *block, void *data)
+{
+    Run *run = data;
+    const char *item = run->regex->limited + block->pattern_position;
+    gsize position = block->current_position;
+    gsize moved = MAX(position, run->position) - MIN(position, run->position);
+    guint64 weight = 1 + block->next_item_length / ITEM_BYTES;
+    guint64 characters = moved * run->weight + hidden_characters(block, item) * weight;
+
+    run->position = position;
+    run->weight = weight;
+    return vp_budget_spend(run->budget, run->regex->frame
+                           + (weight + characters) / CHARACTERS_PER_STEP, NULL)
+               ? 0 : PCRE2_ERROR_CALLOUT;
+}
+
+/* PCRE's number: of what was found, or negative. */
+static int
+search(Run *run, const char *subject, gsize start)
+{
+    const VpRegex *regex = run->regex;
+
+    run->position = start;
+    run->weight = 1;
+    pcre2_set_callout(regex->context, pay_for_item, run);
+    pcre2_set_heap_limit(regex->context, VP_REGEX_HEAP_KIB_MAX);
+    pcre2_set_match_limit(regex->context, G_MAXUINT32);
+    return pcre2_match(regex->compiled, (PCRE2_SPTR)subject, strlen(subject), start,
+                       PCRE2_NO_UTF_CHECK, regex->found, regex->context);
 }
 
 static void
-set_steps_error(const VpRegex *regex, const char *subject, GError **error)
+set_search_error(const Run *run, int code, const char *subject, guint64 before, GError **error)
 {
-    g_set_error(error, VP_ERROR, VP_ERROR_LIMIT,
-                "the regular expression '%s' needs more than %u steps to be tried on '%.60s%s'; "
-                "avoid repetitions of repetitions", regex->pattern, VP_REGEX_STEPS_MAX,
-                subject, strlen(subject) > 60 ? "..." : "");
+    const char *dots = strlen(subject) > 60 ? "..." : "";
+
+    if (run->budget->left > 0)
+        vp_refuse(error, VP_ERROR_LIMIT, "the regular expression '%s' needs more memory "
+                  "than is allowed to be tried on '%.60s%s' (PCRE: %d)", run->regex->pattern,
+                  subject, dots, code);
+    else
+        vp_refuse(error, VP_ERROR_LIMIT, "the regular expression '%s' was ended after %"
+                  G_GUINT64_FORMAT " steps on '%.60s%s': with them all alterations of the domain "
+                  "have taken the %u that are allowed; avoid repetitions of repetitions, begin "
+                  "with ^, name fewer options", run->regex->pattern, before, subject, dots,
+                  VP_BUDGET_STEPS_MAX);
+}
+
+/* The first match at or behind @start. */
+static VpMatch
+search_once(const VpRegex *regex, const char *subject, gsize start, VpBudget *budget,
+            GError **error)
+{
+    Run run = { .regex = regex, .budget = budget };
+    guint64 before = budget->left;
+    int n = search(&run, subject, start);
+
+    if (n >= 0)
+        return VP_MATCH_YES;
+    if (n == PCRE2_ERROR_NOMATCH)
+        return VP_MATCH_NO;
+    set_search_error(&run, n, subject, before, error);
+    return VP_MATCH_FAILED;
 }
 
 /* What is a line's end to PCRE lets $ match before it, and may be a control character or not even
@@ -199,30 +423,32 @@ has_no_line_end(const char *subject)
 }
 
 VpMatch
-vp_regex_match(VpRegex *regex, const char *subject, guint *runs, GError **error)
+vp_regex_match(VpRegex *regex, const char *subject, VpBudget *budget, GError **error)
 {
-    g_autoptr(GError) reason = NULL;
-    bool matches = false;
-
-    if (!begin_run(subject, runs, error))
+    if (!begin_run(subject, budget, error))
         return VP_MATCH_FAILED;
     if (regex->literal && has_no_line_end(subject))
         return match_literal(regex, subject) ? VP_MATCH_YES : VP_MATCH_NO;
     if (!g_utf8_validate(subject, -1, NULL))
         return VP_MATCH_NO;
-    matches = g_regex_match_full(get_compiled(regex), subject, -1, 0, 0, NULL, &reason);
-    if (reason) {
-        set_steps_error(regex, subject, error);
+    if (!ensure_compiled(regex, budget, error))
         return VP_MATCH_FAILED;
-    }
-    return matches ? VP_MATCH_YES : VP_MATCH_NO;
+    return search_once(regex, subject, 0, budget, error);
 }
+
+/* --- replacing ---------------------------------------------------------------- */
 
 bool
 vp_regex_check_replacement(const char *text, GError **error)
 {
     g_autoptr(GError) reason = NULL;
+    guint references = 0;
 
+    for (const char *at = strchr(text, '\\'); at; at = strchr(at + 1, '\\'))
+        references++;
+    if (references > VP_REGEX_REFERENCES_MAX)
+        return vp_refuse(error, VP_ERROR_LIMIT, "a replacement has %u backslashes, more than the "
+                         "%u that are allowed", references, VP_REGEX_REFERENCES_MAX);
     if (g_utf8_validate(text, -1, NULL) && g_regex_check_replacement(text, NULL, &reason))
         return true;
     g_set_error(error, VP_ERROR, VP_ERROR_XML, "%s",
@@ -231,9 +457,8 @@ vp_regex_check_replacement(const char *text, GError **error)
 }
 
 typedef struct Replacing {
-    const char *subject;
     const char *replacement;
-    guint *runs;    /* of the domain's, so far */
+    VpBudget *budget;
     GError **error;
     guint n;        /* matches that were replaced */
     bool failed;    /* *error is set */
@@ -247,33 +472,68 @@ replace_one(const GMatchInfo *info, GString *result, gpointer data)
 
     replacing->n++;
     g_string_append(result, text ? text : "");
-    if (result->len > VP_ARGV_WORD_MAX) {
-        g_set_error(replacing->error, VP_ERROR, VP_ERROR_LIMIT,
-                    "the value gets longer than the %u bytes that a word may have",
-                    VP_ARGV_WORD_MAX);
-        replacing->failed = true;
-    } else if (!begin_run(replacing->subject, replacing->runs, replacing->error)) {
-        replacing->failed = true;
-    }
+    if (result->len > VP_ARGV_WORD_MAX)
+        replacing->failed = !vp_refuse(replacing->error, VP_ERROR_LIMIT,
+                                       "the value gets longer than the %u bytes that a word may "
+                                       "have", VP_ARGV_WORD_MAX);
+    else
+        replacing->failed = !vp_budget_spend(replacing->budget,
+                                             10 + strlen(replacing->replacement)
+                                             + (text ? strlen(text) / 8 : 0), replacing->error);
     return replacing->failed;
 }
 
-char *
-vp_regex_replace(VpRegex *regex, const char *subject, const char *replacement, guint *runs,
-                 GError **error)
+/* Finds all that GLib is going to find, so that it is paid for. */
+static VpMatch
+search_all(const VpRegex *regex, const char *subject, VpBudget *budget, GError **error)
 {
-    Replacing replacing = { .subject = subject, .replacement = replacement, .runs = runs,
-                            .error = error };
+    const PCRE2_SIZE *range = pcre2_get_ovector_pointer(regex->found);
+    gsize size = strlen(subject), start = 0;
+    VpMatch match = VP_MATCH_YES, any = VP_MATCH_NO;
+
+    while (match == VP_MATCH_YES && start <= size) {
+        match = search_once(regex, subject, start, budget, error);
+        if (match != VP_MATCH_YES)
+            break;
+        any = VP_MATCH_YES;
+        if (range[1] > start)
+            start = range[1];
+        else
+            start = start < size ? (gsize)(g_utf8_next_char(subject + start) - subject) : size + 1;
+    }
+    return match == VP_MATCH_FAILED ? match : any;
+}
+
+/* NULL: nothing matches, or *replacing->error is set. The searches are paid for. */
+static char *
+replace_all(VpRegex *regex, const char *subject, Replacing *replacing)
+{
     g_autoptr(GError) reason = NULL;
     g_autofree char *result = NULL;
 
-    if (!begin_run(subject, runs, error) || !g_utf8_validate(subject, -1, NULL))
-        return NULL;
-    result = g_regex_replace_eval(get_compiled(regex), subject, -1, 0, 0, replace_one, &replacing,
+    if (!regex->replacer) {
+        if (!pay_for_compiling(regex->pattern, replacing->budget, replacing->error))
+            return NULL;
+        regex->replacer = g_regex_new(regex->limited, 0, 0, NULL);
+    }
+    result = g_regex_replace_eval(regex->replacer, subject, -1, 0, 0, replace_one, replacing,
                                   &reason);
-    if (reason && !replacing.failed)
-        set_steps_error(regex, subject, error);
-    if (reason || replacing.failed || replacing.n == 0)
+    if (reason && !replacing->failed)
+        g_set_error_literal(replacing->error, VP_ERROR, VP_ERROR_LIMIT, reason->message);
+    if (reason || replacing->failed || replacing->n == 0)
         return NULL;
     return g_steal_pointer(&result);
+}
+
+char *
+vp_regex_replace(VpRegex *regex, const char *subject, const char *replacement, VpBudget *budget,
+                 GError **error)
+{
+    Replacing replacing = { .replacement = replacement, .budget = budget, .error = error };
+
+    if (!begin_run(subject, budget, error) || !g_utf8_validate(subject, -1, NULL)
+        || !ensure_compiled(regex, budget, error)
+        || search_all(regex, subject, budget, error) != VP_MATCH_YES)
+        return NULL;
+    return replace_all(regex, subject, &replacing);
 }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
-#include <stdbool.h>
+#include "argv/budget.h"
 
 /*
  * Regular expressions of an author, matched with bounded work.
  *
- * A budget is shared by all expressions of one application of a plan; *runs starts at 0 and counts
- * up to VP_REGEX_RUNS_MAX.
+ * A budget is shared by all that is compiled of one document, and by all that one application of a
+ * plan does. What runs out of it fails with VP_ERROR_LIMIT, and so does all that comes after.
  */
 
 typedef struct VpRegex VpRegex;
 
-/* NULL and @error: longer than VP_REGEX_MAX, no UTF-8, or no regular expression. */
-VpRegex *vp_regex_new(const char *pattern, GError **error);
+/* NULL and @error: longer than VP_REGEX_MAX, no UTF-8, no regular expression, or nothing is left of
+ * @budget. */
+VpRegex *vp_regex_new(const char *pattern, VpBudget *budget, GError **error);
 void vp_regex_free(VpRegex *regex);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpRegex, vp_regex_free)
 
@@ -25,7 +25,7 @@ typedef enum VpMatch {
 } VpMatch;
 
 /* Text that is no UTF-8 matches nothing. */
-VpMatch vp_regex_match(VpRegex *regex, const char *subject, guint *runs, GError **error);
+VpMatch vp_regex_match(VpRegex *regex, const char *subject, VpBudget *budget, GError **error);
 
 /* Whether nothing that is made of the option's value @written can match, be it the text of one key
  * or the canonical form. Costs next to nothing, and is often false although nothing matches. */
@@ -36,4 +36,4 @@ bool vp_regex_check_replacement(const char *text, GError **error);
 
 /* Every match in @subject replaced; NULL with @error, or without it when nothing matches. */
 char *vp_regex_replace(VpRegex *regex, const char *subject, const char *replacement,
-                       guint *runs, GError **error);
+                       VpBudget *budget, GError **error);

@@ -22,6 +22,9 @@
 #define CANDIDATES 3
 #define BRIEF_MAX 80
 
+/* What it costs to compare two texts of that length. */
+#define COMPARE_STEPS 500
+
 /* Names of options that have so many characters in common are alike. */
 #define SIMILAR_MIN 3
 
@@ -44,7 +47,7 @@ is_of_name(const VpPrepared *prepared, const VpOption *option)
 }
 
 static VpMatch
-match_whole(VpRegex *regex, const VpOption *option, guint *runs, GError **error)
+match_whole(VpRegex *regex, const VpOption *option, VpBudget *budget, GError **error)
 {
     g_autofree char *canonical = NULL;
     const char *written = option->value ? option->value : "";
@@ -52,28 +55,40 @@ match_whole(VpRegex *regex, const VpOption *option, guint *runs, GError **error)
 
     if (vp_regex_rules_out(regex, written))
         return VP_MATCH_NO;
-    match = vp_regex_match(regex, written, runs, error);
+    match = vp_regex_match(regex, written, budget, error);
     if (match != VP_MATCH_NO || !option->value)
         return match;
+    if (!vp_budget_spend_on(budget, written, error))
+        return VP_MATCH_FAILED;
     canonical = vp_value_canonical(option->row, option->value);
     if (!canonical || strcmp(canonical, written) == 0)
         return VP_MATCH_NO;
-    return vp_regex_match(regex, canonical, runs, error);
+    return vp_regex_match(regex, canonical, budget, error);
 }
 
 static VpMatch
-match_key(VpRegex *regex, const VpOption *option, const char *key, guint *runs,
+match_key(VpRegex *regex, const VpOption *option, const char *key, VpBudget *budget,
           GError **error)
 {
     g_autofree char *text = NULL;
 
-    if (option->value && !vp_regex_rules_out(regex, option->value))
-        text = vp_value_get(option->row, option->value, key);
-    return text ? vp_regex_match(regex, text, runs, error) : VP_MATCH_NO;
+    if (!option->value || vp_regex_rules_out(regex, option->value))
+        return VP_MATCH_NO;
+    if (!vp_budget_spend_on(budget, option->value, error))
+        return VP_MATCH_FAILED;
+    text = vp_value_get(option->row, option->value, key);
+    return text ? vp_regex_match(regex, text, budget, error) : VP_MATCH_NO;
+}
+
+/* What it costs to find that an option is not of the session, or is ruled out. */
+static bool
+pay_for_look(VpBudget *budget, const VpOption *option, GError **error)
+{
+    return vp_budget_spend(budget, 4 + (option->value ? strlen(option->value) / 16 : 0), error);
 }
 
 static VpMatch
-match_all(const VpPrepared *prepared, const VpOption *option, guint *runs, GError **error)
+match_all(const VpPrepared *prepared, const VpOption *option, VpBudget *budget, GError **error)
 {
     VpMatch match = VP_MATCH_YES;
 
@@ -83,10 +98,12 @@ match_all(const VpPrepared *prepared, const VpOption *option, guint *runs, GErro
 
         if (action->kind != VP_ACTION_MATCH)
             continue;
+        if (!pay_for_look(budget, option, error))
+            return VP_MATCH_FAILED;
         if (action->key)
-            match = match_key(regex, option, action->key, runs, error);
+            match = match_key(regex, option, action->key, budget, error);
         else
-            match = match_whole(regex, option, runs, error);
+            match = match_whole(regex, option, budget, error);
     }
     return match;
 }
@@ -112,16 +129,20 @@ keep_occurrence(const VpAlter *alter, GPtrArray *found)
 }
 
 bool
-vp_select(const VpPrepared *prepared, const VpCmdline *cmdline, guint *runs, GPtrArray *found,
+vp_select(const VpPrepared *prepared, const VpCmdline *cmdline, VpBudget *budget, GPtrArray *found,
           GError **error)
 {
+    if (!vp_budget_spend(budget, cmdline->options->len / 2, error))
+        return false;
     for (guint i = 0; i < cmdline->options->len; i++) {
         VpOption *option = cmdline->options->pdata[i];
         VpMatch match = VP_MATCH_NO;
 
         if (!is_of_name(prepared, option))
             continue;
-        match = match_all(prepared, option, runs, error);
+        if (!pay_for_look(budget, option, error))
+            return false;
+        match = match_all(prepared, option, budget, error);
         if (match == VP_MATCH_FAILED)
             return false;
         if (match == VP_MATCH_YES)
@@ -159,27 +180,30 @@ vp_option_brief(const VpOption *option)
     return g_strdup_printf("%s %.*s...", option->word, whole_characters(value, BRIEF_MAX), value);
 }
 
-/* The length of the longest piece of text that both have. */
+/* The length of the longest piece of text that both have near their beginnings. */
 static guint
 common_length(const char *a, const char *b)
 {
+    guchar length[BRIEF_MAX + 1] = { 0 }; /* of the piece that ends at a[i] and b[j - 1] */
     guint best = 0;
 
     for (guint i = 0; a[i] && i < BRIEF_MAX; i++) {
-        for (guint j = 0; b[j] && j < BRIEF_MAX; j++) {
-            guint n = 0;
+        guchar before = 0;
 
-            while (a[i + n] && a[i + n] == b[j + n])
-                n++;
-            best = MAX(best, n);
+        for (guint j = 0; b[j] && j < BRIEF_MAX; j++) {
+            guchar last = length[j + 1];
+
+            length[j + 1] = a[i] == b[j] ? before + 1 : 0;
+            before = last;
+            best = MAX(best, length[j + 1]);
         }
     }
     return best;
 }
 
-/* How near an option comes to what was looked for. */
+/* How near an option comes to what was looked for; 0 when nothing is left of the budget. */
 static guint
-nearness(const VpPrepared *prepared, const VpOption *option)
+nearness(const VpPrepared *prepared, const VpOption *option, VpBudget *budget)
 {
     guint sum = 0;
 
@@ -187,7 +211,9 @@ nearness(const VpPrepared *prepared, const VpOption *option)
         const VpAction *action = prepared->alter->actions->pdata[i];
         g_autofree char *text = NULL;
 
-        if (action->kind != VP_ACTION_MATCH || !option->value)
+        if (action->kind != VP_ACTION_MATCH || !option->value
+            || !vp_budget_spend(budget, COMPARE_STEPS, NULL)
+            || !vp_budget_spend_on(budget, option->value, NULL))
             continue;
         text = action->key ? vp_value_get(option->row, option->value, action->key)
                            : vp_value_canonical(option->row, option->value);
@@ -213,7 +239,7 @@ compare_candidates(gconstpointer a, gconstpointer b)
 }
 
 static GArray *
-collect_candidates(const VpPrepared *prepared, const VpCmdline *cmdline)
+collect_candidates(const VpPrepared *prepared, const VpCmdline *cmdline, VpBudget *budget)
 {
     GArray *candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
 
@@ -223,7 +249,7 @@ collect_candidates(const VpPrepared *prepared, const VpCmdline *cmdline)
 
         if (!is_of_name(prepared, option))
             continue;
-        candidate.nearness = nearness(prepared, option);
+        candidate.nearness = nearness(prepared, option, budget);
         g_array_append_val(candidates, candidate);
     }
     g_array_sort(candidates, compare_candidates);
@@ -250,17 +276,17 @@ describe_matches(const VpAlter *alter)
 static void
 append_similar_names(GString *text, const VpPrepared *prepared, const VpCmdline *cmdline)
 {
-    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+    guint n = 0;
 
     for (guint i = 0; i < cmdline->options->len; i++) {
         const VpOption *option = cmdline->options->pdata[i];
 
-        if (!option->row || option->row == prepared->row
-            || common_length(option->row->name, prepared->row->name) < SIMILAR_MIN
-            || !g_hash_table_add(seen, (gpointer)option->row->name))
+        if (!option->row || !g_hash_table_add(seen, (gpointer)option->row)
+            || option->row == prepared->row
+            || common_length(option->row->name, prepared->row->name) < SIMILAR_MIN)
             continue;
-        g_string_append_printf(text, "%s -%s", g_hash_table_size(seen) > 1 ? "," : "; there is",
-                               option->row->name);
+        g_string_append_printf(text, "%s -%s", n++ > 0 ? "," : "; there is", option->row->name);
     }
 }
 
@@ -278,10 +304,10 @@ append_candidates(GString *text, const GArray *candidates)
 }
 
 char *
-vp_select_nothing(const VpPrepared *prepared, const VpCmdline *cmdline)
+vp_select_nothing(const VpPrepared *prepared, const VpCmdline *cmdline, VpBudget *budget)
 {
     const VpAlter *alter = prepared->alter;
-    g_autoptr(GArray) candidates = collect_candidates(prepared, cmdline);
+    g_autoptr(GArray) candidates = collect_candidates(prepared, cmdline, budget);
     g_autofree char *matches = describe_matches(alter);
     g_autofree char *which = NULL;
     GString *text = g_string_new(NULL);

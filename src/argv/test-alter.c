@@ -350,17 +350,33 @@ test_bytes_limit(void)
     g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
 }
 
-/* The budget for regular expressions is one for all alters. */
-static void
-test_runs_limit(void)
+static bool
+applies(const char *steps, const char *words, GError **error)
 {
-    const char *alter = ALTER("S", MATCH("^x?$"));
-    g_autofree char *twice = g_strconcat(alter, ",", alter, NULL);
+    g_autoptr(VpPlan) plan = test_plan(steps);
+    g_autoptr(VpCmdline) cmdline = test_cmdline(words);
+    g_auto(VpApplied) applied = { 0 };
+
+    return vp_plan_apply(plan, cmdline, "/conf", &applied, error);
+}
+
+/* The budget is one for all alters: two of these are within it, but not three. */
+static void
+test_budget(void)
+{
+    g_autofree char *subject = g_strnfill(4000, 'a'), *twice = NULL, *thrice = NULL;
+    g_autofree char *words = g_strconcat("-append ", subject, NULL);
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(multiplies(VP_REGEX_RUNS_MAX / 2, twice, NULL));
-    g_assert_false(multiplies(VP_REGEX_RUNS_MAX / 2 + 1, twice, &error));
-    g_assert_true(g_str_has_prefix(error->message, "alter 1 (-S), match: "));
+#define COSTLY(NUMBER) "{'alter':'append','number':" NUMBER ",'required':false,'actions':[" \
+        MATCH("^[^b]*[^c]*[de]") "," REMOVE "]}"
+    twice = g_strconcat(COSTLY("1"), ",", COSTLY("2"), NULL);
+    thrice = g_strconcat(twice, ",", COSTLY("3"), NULL);
+    g_assert_true(applies(twice, words, NULL));
+    g_assert_false(applies(thrice, words, &error));
+    g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
+    g_assert_true(g_str_has_prefix(error->message, "alter 3 (-append), match: the regular "));
+    g_assert_true(applies(twice, words, NULL));
 }
 
 int
@@ -378,6 +394,6 @@ main(int argc, char **argv)
     g_test_add_func("/alter/length of a word", test_word_limit);
     g_test_add_func("/alter/number of words", test_words_limit);
     g_test_add_func("/alter/length of all words", test_bytes_limit);
-    g_test_add_func("/alter/runs of regular expressions", test_runs_limit);
+    g_test_add_func("/alter/budget", test_budget);
     return g_test_run();
 }

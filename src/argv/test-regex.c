@@ -9,12 +9,14 @@
 #include "base/limits.h"
 
 #include <string.h>
+#include <time.h>
 
 static VpRegex *
 compile(const char *pattern)
 {
     g_autoptr(GError) error = NULL;
-    VpRegex *regex = vp_regex_new(pattern, &error);
+    VpBudget budget = vp_budget_new();
+    VpRegex *regex = vp_regex_new(pattern, &budget, &error);
 
     g_assert_no_error(error);
     return regex;
@@ -24,9 +26,9 @@ static VpMatch
 match(const char *pattern, const char *subject, GError **error)
 {
     g_autoptr(VpRegex) regex = compile(pattern);
-    guint runs = 0;
+    VpBudget budget = vp_budget_new();
 
-    return vp_regex_match(regex, subject, &runs, error);
+    return vp_regex_match(regex, subject, &budget, error);
 }
 
 static void
@@ -101,15 +103,14 @@ test_rules_out_nothing_that_matches(void)
     guint ruled_out = 0;
 
     for (gsize i = 0; i < G_N_ELEMENTS(patterns); i++) {
-        g_autoptr(VpRegex) regex = vp_regex_new(patterns[i], NULL);
+        VpBudget budget = vp_budget_new();
+        g_autoptr(VpRegex) regex = vp_regex_new(patterns[i], &budget, NULL);
 
         for (gsize k = 0; regex && k < G_N_ELEMENTS(subjects); k++) {
-            guint runs = 0;
-
             if (!vp_regex_rules_out(regex, subjects[k]))
                 continue;
             ruled_out++;
-            g_assert_cmpint(vp_regex_match(regex, subjects[k], &runs, NULL), ==, VP_MATCH_NO);
+            g_assert_cmpint(vp_regex_match(regex, subjects[k], &budget, NULL), ==, VP_MATCH_NO);
         }
     }
     g_assert_cmpuint(ruled_out, >, 50);
@@ -119,8 +120,9 @@ static void
 check_no_regex(const char *pattern, int code, const char *message)
 {
     g_autoptr(GError) error = NULL;
+    VpBudget budget = vp_budget_new();
 
-    g_assert_null(vp_regex_new(pattern, &error));
+    g_assert_null(vp_regex_new(pattern, &budget, &error));
     g_assert_error(error, VP_ERROR, code);
     g_assert_nonnull(strstr(error->message, message));
 }
@@ -165,71 +167,177 @@ test_subject(void)
     g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
 }
 
-/* The same expression on a text that is short enough, and on one that is not. */
+/* --- the budget --------------------------------------------------------------- */
+
+static guint64
+steps_of(const char *pattern, const char *subject)
+{
+    g_autoptr(VpRegex) regex = compile(pattern);
+    VpBudget budget = vp_budget_new();
+
+    vp_regex_match(regex, subject, &budget, NULL);
+    return vp_budget_used(&budget);
+}
+
+/* Exactly enough, and one step less; then nothing is left for anything else. */
 static void
-test_steps(void)
+test_budget(void)
 {
     g_autoptr(VpRegex) regex = compile("^(a|aa)+$");
-    g_autoptr(GError) error = NULL;
-    guint runs = 0;
+    const char *subject = "aaaaaaaaaaaaaaaaab";
+    guint64 steps = steps_of("^(a|aa)+$", subject);
+    VpBudget enough = { .left = steps }, less = { .left = steps - 1 };
+    g_autoptr(GError) error = NULL, next = NULL;
 
-    g_assert_cmpint(vp_regex_match(regex, "aaaaaaaaaab", &runs, NULL), ==, VP_MATCH_NO);
-    g_assert_cmpint(vp_regex_match(regex, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", &runs,
-                                   &error), ==, VP_MATCH_FAILED);
+    g_assert_cmpint(vp_regex_match(regex, subject, &enough, NULL), ==, VP_MATCH_NO);
+    g_assert_cmpuint(enough.left, ==, 0);
+    g_assert_cmpint(vp_regex_match(regex, subject, &less, &error), ==, VP_MATCH_FAILED);
     g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
-    g_assert_nonnull(strstr(error->message, "'^(a|aa)+$' needs more than 100000 steps"));
-    g_assert_cmpint(vp_regex_match(regex, "aaa", &runs, NULL), ==, VP_MATCH_YES);
+    g_assert_nonnull(strstr(error->message, "'^(a|aa)+$' was ended after "));
+    g_assert_cmpint(vp_regex_match(regex, "aaa", &less, &next), ==, VP_MATCH_FAILED);
+    g_assert_error(next, VP_ERROR, VP_ERROR_LIMIT);
 }
 
 static void
-test_runs(void)
+test_budget_of_compiling(void)
 {
-    g_autoptr(VpRegex) regex = compile("a");
+    VpBudget whole = vp_budget_new(), enough = { 0 }, less = { 0 };
     g_autoptr(GError) error = NULL;
-    guint runs = VP_REGEX_RUNS_MAX - 1;
 
-    g_assert_cmpint(vp_regex_match(regex, "a", &runs, NULL), ==, VP_MATCH_YES);
-    g_assert_cmpint(vp_regex_match(regex, "a", &runs, &error), ==, VP_MATCH_FAILED);
+    vp_regex_free(vp_regex_new("a.b", &whole, NULL));
+    enough.left = vp_budget_used(&whole);
+    less.left = enough.left - 1;
+    g_assert_cmpuint(enough.left, >, 0);
+    vp_regex_free(vp_regex_new("a.b", &enough, &error));
+    g_assert_no_error(error);
+    g_assert_null(vp_regex_new("a.b", &less, &error));
     g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
+}
+
+/* Expressions that PCRE's own limit does not stop, each of seconds or hours. They end, and after
+ * the budget only. CPU time is held against a bound that is far above. */
+static void
+test_endless(void)
+{
+    static const char *const patterns[] = {
+        "(?=(?:a|aa){14}[bc])", "(?=(?:a|aa){40}[bc])", "^(a|aa)+$", "(a*)*[bc]",
+        "[^b]*[^c]*[de]", "(\\w*)\\1[bc]", "(?:(a*)\\1)*[bc]", "(a+)+(a+)+[bc]",
+        "((a|b)*(a|c)*)*[de]", "(?:a?){60}a{60}[bc]", "(?R)?a*[bc]|(?R)a", "a{4000}a{4000}[bc]",
+    };
+    g_autofree char *subject = repeat('a', VP_REGEX_SUBJECT_MAX - 10);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(patterns); i++) {
+        clock_t begin = clock();
+        guint64 steps = steps_of(patterns[i], subject);
+        double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+
+        g_test_message("%s: %" G_GUINT64_FORMAT " steps, %.0f ms", patterns[i], steps,
+                       1000 * seconds);
+        g_assert_cmpfloat(seconds, <, 60);
+    }
+}
+
+/* The memory of a match is limited too. */
+static void
+test_memory(void)
+{
+    g_autofree char *subject = repeat('a', VP_REGEX_SUBJECT_MAX);
+    g_autoptr(GString) pattern = g_string_new("^(?:a|b)");
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < 1000; i++)
+        g_string_append(pattern, "()");
+    g_string_append(pattern, "*?(?:a|b)*$");
+    g_assert_cmpint(match("^(?:a|b)*$", subject, NULL), ==, VP_MATCH_YES);
+    g_assert_cmpint(match(pattern->str, subject, &error), ==, VP_MATCH_FAILED);
+    g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
+    g_assert_nonnull(strstr(error->message, "memory"));
+}
+
+/* Ours finds what GLib's finds: it is GLib's dialect that is documented. */
+static void
+test_dialect(void)
+{
+    static const char *const patterns[] = {
+        "^\\d$", "^\\w$", "^.$", "a$", "^b", "a\\Rb", "(?m)^b", "(?i)\xc3\x84", "\\bx", "^\\s$",
+        "\\N", "\\X$", "[[:alpha:]]", "(?s)a.b", "a.b", "(?<n>a)\\k<n>", "(?|(a)|(b))\\1",
+        "(?x) a # b", "\\p{Lu}", "\\A\\z", "(?(?=a)ab|b)", "a++b", "(?>a+)b", "\\Qa.b\\E", "(a)?\\1b", "\\h",
+    };
+    static const char *const subjects[] = {
+        "", "a", "1", "\xd9\xa3", "\xc3\xa4", "a\n", "a\r\nb", "a\xc2\x85", "a\xe2\x80\xa8" "b",
+        "a\rb", "\xc3\xa4x", "\xc2\xa0", "aa", "b", "ab", "aab", "a.b", "e\xcc\x81", "\x0b", "bb",
+        "A",
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(patterns); i++) {
+        g_autoptr(GRegex) glib = g_regex_new(patterns[i], 0, 0, NULL);
+
+        g_assert_nonnull(glib);
+        for (gsize k = 0; k < G_N_ELEMENTS(subjects); k++) {
+            bool expected = g_regex_match(glib, subjects[k], 0, NULL);
+            VpMatch found = match(patterns[i], subjects[k], NULL);
+
+            if (found != (expected ? VP_MATCH_YES : VP_MATCH_NO))
+                g_error("'%s' on '%s'", patterns[i], subjects[k]);
+        }
+    }
 }
 
 static char *
-replace(const char *pattern, const char *subject, const char *replacement, guint *runs,
+replace(const char *pattern, const char *subject, const char *replacement, VpBudget *budget,
         GError **error)
 {
     g_autoptr(VpRegex) regex = compile(pattern);
 
     g_assert_true(vp_regex_check_replacement(replacement, NULL));
-    return vp_regex_replace(regex, subject, replacement, runs, error);
+    return vp_regex_replace(regex, subject, replacement, budget, error);
 }
 
 static void
 test_replace(void)
 {
-    guint runs = 0;
-    g_autofree char *all = replace("(.)=(?<x>.)", "a=b,c=d", "\\g<x>=\\1", &runs, NULL);
-    g_autofree char *empty = replace("^", "abc", "x", &runs, NULL);
-    g_autofree char *none = replace("x", "abc", "y", &runs, NULL);
+    VpBudget budget = vp_budget_new();
+    g_autofree char *all = replace("(.)=(?<x>.)", "a=b,c=d", "\\g<x>=\\1", &budget, NULL);
+    g_autofree char *empty = replace("^", "abc", "x", &budget, NULL);
+    g_autofree char *between = replace("x*", "a\xc3\xa4x", "-", &budget, NULL);
+    g_autofree char *none = replace("x", "abc", "y", &budget, NULL);
     g_autoptr(GError) error = NULL;
 
     g_assert_cmpstr(all, ==, "b=a,d=c");
     g_assert_cmpstr(empty, ==, "xabc");
+    g_assert_nonnull(between);
     g_assert_null(none);
     g_assert_false(vp_regex_check_replacement("\\g<", &error));
     g_assert_error(error, VP_ERROR, VP_ERROR_XML);
 }
 
-/* Each match is a run. */
+/* Each match is paid for, and each replacement. */
 static void
-test_replace_runs(void)
+test_replace_budget(void)
 {
-    guint runs = VP_REGEX_RUNS_MAX - 4;
-    g_autofree char *enough = replace("a", "aaa", "b", &runs, NULL);
+    VpBudget whole = vp_budget_new(), enough = { 0 }, less = { 0 };
+    g_autofree char *first = replace("a", "aaa", "b", &whole, NULL), *second = NULL;
     g_autoptr(GError) error = NULL;
 
-    g_assert_cmpstr(enough, ==, "bbb");
-    runs = VP_REGEX_RUNS_MAX - 3;
-    g_assert_null(replace("a", "aaa", "b", &runs, &error));
+    enough.left = vp_budget_used(&whole);
+    less.left = enough.left - 1;
+    second = replace("a", "aaa", "b", &enough, NULL);
+    g_assert_cmpstr(second, ==, "bbb");
+    g_assert_null(replace("a", "aaa", "b", &less, &error));
+    g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
+}
+
+static void
+test_replace_references(void)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < VP_REGEX_REFERENCES_MAX; i++)
+        g_string_append(text, "\\0");
+    g_assert_true(vp_regex_check_replacement(text->str, NULL));
+    g_string_append(text, "\\0");
+    g_assert_false(vp_regex_check_replacement(text->str, &error));
     g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
 }
 
@@ -239,11 +347,11 @@ test_replace_length(void)
     g_autofree char *subject = repeat('a', 32), *part = repeat('b', 4096), *result = NULL;
     g_autofree char *fits = g_strconcat(subject + 1, "c", NULL);
     g_autoptr(GError) error = NULL;
-    guint runs = 0;
+    VpBudget budget = vp_budget_new();
 
-    result = replace("a", fits, part, &runs, NULL);
+    result = replace("a", fits, part, &budget, NULL);
     g_assert_cmpuint(strlen(result), ==, VP_ARGV_WORD_MAX - 4095 + 1);
-    g_assert_null(replace("a", subject, part, &runs, &error));
+    g_assert_null(replace("a", subject, part, &budget, &error));
     g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
 }
 
@@ -286,10 +394,14 @@ main(int argc, char **argv)
     g_test_add_func("/regex/no regex", test_no_regex);
     g_test_add_func("/regex/length of the expression", test_length);
     g_test_add_func("/regex/length of the subject", test_subject);
-    g_test_add_func("/regex/steps", test_steps);
-    g_test_add_func("/regex/runs", test_runs);
+    g_test_add_func("/regex/budget", test_budget);
+    g_test_add_func("/regex/budget of compiling", test_budget_of_compiling);
+    g_test_add_func("/regex/endless", test_endless);
+    g_test_add_func("/regex/memory", test_memory);
+    g_test_add_func("/regex/dialect", test_dialect);
     g_test_add_func("/regex/replace", test_replace);
-    g_test_add_func("/regex/runs of a replacement", test_replace_runs);
+    g_test_add_func("/regex/budget of a replacement", test_replace_budget);
+    g_test_add_func("/regex/references of a replacement", test_replace_references);
     g_test_add_func("/regex/length of a replacement", test_replace_length);
     g_test_add_func("/pairs", test_pairs);
     return g_test_run();

@@ -281,16 +281,20 @@
 /* One expression. PCRE itself ends at 64 KiB compiled. */
 #define VP_REGEX_MAX 4096u
 
-/* What one is tried on. Some take time that is quadratic in it (90 ms at this size) without
- * a step that VP_REGEX_STEPS_MAX counts; libvirt's own values end at about 2 KiB. */
+/* What one is tried on; libvirt's own values end at about 2 KiB. It bounds what PCRE does between
+ * two calls, by which its steps are counted. */
 #define VP_REGEX_SUBJECT_MAX 8192u
 
-/* Steps of one run, as PCRE counts them (match limit): some 5 ms. Written as a plain number,
- * for it becomes part of a pattern. */
-#define VP_REGEX_STEPS_MAX 100000
+/* KiB of memory of one match: what a repeated group needs on the longest subject, several times. */
+#define VP_REGEX_HEAP_KIB_MAX (16u * 1024)
 
-/* Runs for one domain: 20 alters on 1000 devices. */
-#define VP_REGEX_RUNS_MAX 20000u
+/* Steps of all work on one domain's command line, once when it is compiled and once when it is
+ * carried out: 20 alters on 1000 devices take a tenth of it. About a second, of a worker's or of
+ * the shim's. */
+#define VP_BUDGET_STEPS_MAX 50000000u
+
+/* Where a replacement names what was found, \1 and the like. Each may be as long as the subject. */
+#define VP_REGEX_REFERENCES_MAX 256u
 
 /* --- QEMU's configuration file ------------------------------------------- */
 
@@ -299,6 +303,9 @@
 
 /* A line without its end: QEMU reads it into 1024 bytes and takes the rest for the next. */
 #define VP_CONFIG_LINE_MAX 1023u
+
+/* A list of flags in a cpudef. A word of CPUID has 32 of them, of up to 20 letters. */
+#define VP_CPUDEF_FLAGS_MAX 4096u
 
 /* --- what a QEMU binary is asked ----------------------------------------- */
 
