@@ -37,6 +37,7 @@ MAY_INCLUDE = {
 ONLY_IN = {
     "libxml": ["src/xml"],
     "yajl": ["src/json"],
+    "pcre2": ["src/plan"],
     "gnutls": ["src/rpc"],
     "libvirt": ["src/client", "tools"],
     "histedit": ["tools"],

@@ -23,11 +23,11 @@
 #include "argv/device.h"
 #include "argv/pairs.h"
 #include "argv/prepare.h"
-#include "argv/regex.h"
 #include "argv/select.h"
 #include "argv/value.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "plan/regex.h"
 
 #include <string.h>
 

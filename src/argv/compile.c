@@ -14,7 +14,6 @@
 
 #include "argv/compile.h"
 
-#include "argv/budget.h"
 #include "argv/config_file.h"
 #include "argv/cpudef.h"
 #include "argv/device.h"
@@ -23,6 +22,7 @@
 #include "argv/prepare.h"
 #include "argv/value.h"
 #include "base/error.h"
+#include "plan/budget.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "argv/budget.h"
 #include "argv/cmdline.h"
+#include "plan/budget.h"
 #include "plan/plan.h"
 
 /*

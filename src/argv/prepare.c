@@ -11,8 +11,8 @@
 #include "argv/prepare.h"
 
 #include "argv/pairs.h"
-#include "argv/regex.h"
 #include "base/error.h"
+#include "plan/regex.h"
 
 #include <string.h>
 

@@ -10,8 +10,8 @@
 
 #include "argv/select.h"
 
-#include "argv/regex.h"
 #include "argv/value.h"
+#include "plan/regex.h"
 
 #include <string.h>
 

@@ -70,6 +70,7 @@ vp_plan_new(void)
     VpPlan *plan = g_new0(VpPlan, 1);
 
     plan->steps = g_ptr_array_new_with_free_func(free_step);
+    plan->budget = vp_budget_new();
     plan->types = g_ptr_array_new_with_free_func((GDestroyNotify)vp_key_type_free);
     return plan;
 }
@@ -126,6 +127,7 @@ vp_plan_add_alter(VpPlan *plan, guint line)
     alter->number = next_number(plan);
     alter->line = line;
     alter->required = true;
+    alter->budget = &plan->budget;
     alter->actions = g_ptr_array_new_with_free_func(free_action);
     add_step(plan, VP_STEP_ALTER)->alter = alter;
     return alter;

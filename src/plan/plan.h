@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "plan/budget.h"
 #include "plan/types.h"
 
 #include <glib.h>
@@ -58,6 +59,7 @@ typedef struct VpAlter {
     guint nth;      /* OCCURS_NTH: from 1 */
     bool required;  /* matching nothing is an error */
     GPtrArray *actions; /* of VpAction, in document order */
+    VpBudget *budget;   /* of the plan: what reading the document may cost; borrowed */
 } VpAlter;
 
 /* <qemu:GROUP id='ID'>: a group of QEMU's configuration file. */
@@ -96,6 +98,7 @@ typedef struct VpPlan {
     GPtrArray *types; /* of VpKeyType: what is known of the keys that alters set in JSON */
     bool late_devices; /* wishes only: libvirt writes devices of this domain behind the author's
                         * words, see argv/compile.h */
+    VpBudget budget;   /* for whoever reads the document; not part of what is carried */
 } VpPlan;
 
 VpPlan *vp_plan_new(void);

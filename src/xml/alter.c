@@ -11,6 +11,7 @@
 #include "xml/alter.h"
 
 #include "base/limits.h"
+#include "plan/regex.h"
 #include "xml/check.h"
 
 #include <string.h>
@@ -38,9 +39,10 @@ option_name(const char *text)
 }
 
 static bool
-check_regex(const VpXmlIndex *index, const VpXmlNode *node, const char *regex, GError **error)
+check_regex(const VpXmlIndex *index, const VpXmlNode *node, const char *regex, VpBudget *budget,
+            GError **error)
 {
-    g_autoptr(GRegex) compiled = NULL;
+    g_autoptr(VpRegex) compiled = NULL;
     g_autoptr(GError) reason = NULL;
 
     if (strlen(regex) > VP_REGEX_MAX) {
@@ -49,9 +51,13 @@ check_regex(const VpXmlIndex *index, const VpXmlNode *node, const char *regex, G
                          "are allowed", strlen(regex), VP_REGEX_MAX);
         return false;
     }
-    compiled = g_regex_new(regex, 0, 0, &reason);
+    compiled = vp_regex_new(regex, budget, &reason);
     if (compiled)
         return true;
+    if (reason->code == VP_ERROR_LIMIT) {
+        vp_xml_set_error(error, VP_ERROR_LIMIT, index, node, "%s", reason->message);
+        return false;
+    }
     return vp_xml_refuse(error, index, node, "'%s' is no regular expression: %s", regex,
                          reason->message);
 }
@@ -119,7 +125,7 @@ read_match(const VpXmlIndex *index, const VpXmlNode *node, VpAlter *alter, GErro
 
     return read_key(index, node, &action->key, error) &&
            vp_xml_check_some_text(index, node, "a regular expression", &action->regex, error) &&
-           check_regex(index, node, action->regex, error);
+           check_regex(index, node, action->regex, alter->budget, error);
 }
 
 static bool
@@ -194,10 +200,10 @@ read_replace(const VpXmlIndex *index, const VpXmlNode *node, VpAlter *alter, GEr
     if (!action->regex || !*action->regex)
         return vp_xml_refuse(error, index, node, "has no match='...', expected the regular "
                              "expression to be replaced");
-    if (!check_regex(index, node, action->regex, error) ||
+    if (!check_regex(index, node, action->regex, alter->budget, error) ||
         !vp_xml_check_text(index, node, &action->text, error))
         return false;
-    if (g_regex_check_replacement(action->text, NULL, &reason))
+    if (vp_regex_check_replacement(action->text, &reason))
         return true;
     return vp_xml_refuse(error, index, node, "'%s' is no replacement: %s", action->text,
                          reason->message);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Regular expressions of authors, each limit on both of its sides, and "a=b,c=d". */
+/* Regular expressions of authors, each limit on both of its sides. */
 
-#include "argv/regex.h"
+#include "plan/regex.h"
 
-#include "argv/pairs.h"
 #include "base/error.h"
 #include "base/limits.h"
 
@@ -261,7 +260,8 @@ test_dialect(void)
     static const char *const patterns[] = {
         "^\\d$", "^\\w$", "^.$", "a$", "^b", "a\\Rb", "(?m)^b", "(?i)\xc3\x84", "\\bx", "^\\s$",
         "\\N", "\\X$", "[[:alpha:]]", "(?s)a.b", "a.b", "(?<n>a)\\k<n>", "(?|(a)|(b))\\1",
-        "(?x) a # b", "\\p{Lu}", "\\A\\z", "(?(?=a)ab|b)", "a++b", "(?>a+)b", "\\Qa.b\\E", "(a)?\\1b", "\\h",
+        "(?x) a # b",
+        "\\p{Lu}", "\\A\\z", "(?(?=a)ab|b)", "a++b", "(?>a+)b", "\\Qa.b\\E", "(a)?\\1b", "\\h",
     };
     static const char *const subjects[] = {
         "", "a", "1", "\xd9\xa3", "\xc3\xa4", "a\n", "a\r\nb", "a\xc2\x85", "a\xe2\x80\xa8" "b",
@@ -355,34 +355,6 @@ test_replace_length(void)
     g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
 }
 
-/* --- pairs -------------------------------------------------------------------- */
-
-static void
-check_pairs(const char *text, const char *expected)
-{
-    g_autoptr(GArray) pairs = vp_pairs_split(text);
-    g_autoptr(GString) found = g_string_new(NULL);
-
-    for (guint i = 0; i < pairs->len; i++) {
-        const VpPair *pair = &g_array_index(pairs, VpPair, i);
-
-        g_string_append_printf(found, "[%s|%s]", pair->key, pair->value ? pair->value : "-");
-    }
-    g_assert_cmpstr(found->str, ==, expected);
-}
-
-static void
-test_pairs(void)
-{
-    check_pairs("", "");
-    check_pairs("a", "[a|-]");
-    check_pairs("a=b", "[a|b]");
-    check_pairs("a=b,c=d=e,f=", "[a|b][c|d=e][f|]");
-    check_pairs("a=b,,c,d=,,,e", "[a|b,c][d|,][e|-]");
-    check_pairs("a,", "[a|-][|-]");
-    check_pairs(",,", "[,|-]");
-}
-
 int
 main(int argc, char **argv)
 {
@@ -403,6 +375,5 @@ main(int argc, char **argv)
     g_test_add_func("/regex/budget of a replacement", test_replace_budget);
     g_test_add_func("/regex/references of a replacement", test_replace_references);
     g_test_add_func("/regex/length of a replacement", test_replace_length);
-    g_test_add_func("/pairs", test_pairs);
     return g_test_run();
 }

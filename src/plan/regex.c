@@ -4,7 +4,7 @@
  * A regular expression can keep PCRE busy for hours, and PCRE's own limit does not prevent it: it
  * is for each place of the text where a match may begin, and steps within the repetition of one
  * character are not counted at all. So PCRE is made to call us before every item of the pattern,
- * and what it does is paid for from a budget (argv/budget.h) that all expressions of a domain
+ * and what it does is paid for from a budget (plan/budget.h) that all expressions of a domain
  * share. When nothing is left the match is ended there and then.
  *
  * An item costs one step, the characters that PCRE has moved over since the last one, and those
@@ -24,7 +24,7 @@
  * that most options are ruled out before anything is read out of their value.
  */
 
-#include "argv/regex.h"
+#include "plan/regex.h"
 
 #include "base/error.h"
 #include "base/limits.h"

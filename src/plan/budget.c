@@ -8,7 +8,7 @@
  * the document has a limit of its own.
  */
 
-#include "argv/budget.h"
+#include "plan/budget.h"
 
 #include "base/error.h"
 #include "base/limits.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "argv/budget.h"
+#include "plan/budget.h"
 
 /*
  * Regular expressions of an author, matched with bounded work.
