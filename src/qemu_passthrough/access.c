@@ -12,8 +12,11 @@
  * libvirtd older than 9.0 does not know it; then its own monitor serves.
  *
  * A verdict is kept for CACHE_US: a rule that is withdrawn takes effect within that
- * time, and a client that sends a thousand commands a second asks once. What is denied
- * is not refused here but forwarded: libvirtd then says no in its own words.
+ * time, and a client that sends a thousand commands a second asks once. It counts from
+ * when it came, but from when it was asked for if its way to us was blocked in between: a client
+ * that does not read its replies would else keep a verdict in the pipe for as long as it likes. One
+ * that is too old when it comes is asked for again. What is denied is not refused here but
+ * forwarded: libvirtd then says no in its own words.
  *
  * Not asked about (client->trusted): root and our own user. libvirtd's polkit driver
  * grants root everything, and a connection of our own user is no different from ours.
@@ -40,8 +43,9 @@ typedef struct VpAccessWaiter {
 typedef struct VpAccessEntry {
     VpClient *client;
     guint8 uuid[16];
-    bool asking;
+    VpDomain *domain;    /* a reference while it is being asked about; else NULL */
     guint32 serial;      /* of the question */
+    gint64 asked;        /* monotonic time */
     bool allowed;
     gint64 until;        /* monotonic time at which the verdict ends */
     GArray *waiters;     /* VpAccessWaiter */
@@ -52,8 +56,9 @@ entry_free(gpointer data)
 {
     VpAccessEntry *entry = data;
 
-    if (entry->asking)
+    if (entry->domain)
         vp_calls_cancel(entry->client->calls, entry->serial);
+    g_clear_pointer(&entry->domain, vp_domain_unref);
     g_array_unref(entry->waiters);
     g_free(entry);
 }
@@ -76,26 +81,6 @@ entry_of(VpClient *client, const VpDomain *domain)
     return entry;
 }
 
-static void
-on_probe(const VpCallReply *reply, gpointer data)
-{
-    VpAccessEntry *entry = data;
-    VpClient *client = entry->client;
-    bool allowed = reply->outcome == VP_CALL_OK;
-    g_autoptr(GArray) waiters = entry->waiters;
-
-    entry->waiters = g_array_new(FALSE, FALSE, sizeof(VpAccessWaiter));
-    entry->asking = false;
-    entry->allowed = allowed;
-    entry->until = g_get_monotonic_time() + CACHE_US;
-    for (guint i = 0; i < waiters->len; i++) {
-        const VpAccessWaiter *waiter = &g_array_index(waiters, VpAccessWaiter, i);
-
-        waiter->func(allowed, waiter->data);
-    }
-    vp_client_go_on(client);
-}
-
 int
 vp_access_question(const char *name, const guint8 *uuid, int id, vp_fd_associate_args *ret_args)
 {
@@ -106,16 +91,46 @@ vp_access_question(const char *name, const guint8 *uuid, int id, vp_fd_associate
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+static void on_answer(const VpCallReply *reply, gpointer data);
+
 static void
-probe(VpAccessEntry *entry, const VpDomain *domain)
+ask(VpAccessEntry *entry)
 {
     vp_fd_associate_args args = { 0 };
+    const VpDomain *domain = entry->domain;
     vp_autofd int fd = vp_access_question(domain->name, domain->uuid, domain->id, &args);
 
-    entry->asking = true;
+    entry->asked = g_get_monotonic_time();
     entry->serial = vp_calls_send_with_fd(entry->client->calls, entry->client->up,
                                           VP_REMOTE_PROGRAM, VP_REMOTE_DOMAIN_FD_ASSOCIATE,
-                                          xdr_vp_fd_associate_args, &args, fd, on_probe, entry);
+                                          xdr_vp_fd_associate_args, &args, fd, on_answer, entry);
+}
+
+static void
+on_answer(const VpCallReply *reply, gpointer data)
+{
+    VpAccessEntry *entry = data;
+    VpClient *client = entry->client;
+    bool blocked = client->up_resumed >= entry->asked;
+    bool allowed = reply->outcome == VP_CALL_OK;
+    g_autoptr(GArray) waiters = NULL;
+    gint64 now = g_get_monotonic_time();
+
+    entry->allowed = allowed;
+    entry->until = (blocked ? entry->asked : now) + CACHE_US;
+    if (allowed && now >= entry->until) {
+        ask(entry);
+        return;
+    }
+    g_clear_pointer(&entry->domain, vp_domain_unref);
+    waiters = g_steal_pointer(&entry->waiters);
+    entry->waiters = g_array_new(FALSE, FALSE, sizeof(VpAccessWaiter));
+    for (guint i = 0; i < waiters->len; i++) {
+        const VpAccessWaiter *waiter = &g_array_index(waiters, VpAccessWaiter, i);
+
+        waiter->func(allowed, waiter->data);
+    }
+    vp_client_go_on(client);
 }
 
 VpAccessVerdict
@@ -127,11 +142,13 @@ vp_access_check(VpClient *client, const VpDomain *domain, VpAccessFunc func, gpo
     if (client->trusted)
         return VP_ACCESS_ALLOWED;
     entry = entry_of(client, domain);
-    if (!entry->asking && g_get_monotonic_time() < entry->until)
+    if (!entry->domain && g_get_monotonic_time() < entry->until)
         return entry->allowed ? VP_ACCESS_ALLOWED : VP_ACCESS_DENIED;
     g_array_append_val(entry->waiters, waiter);
-    if (!entry->asking)
-        probe(entry, domain);
+    if (!entry->domain) {
+        entry->domain = vp_domain_ref((VpDomain *)domain);
+        ask(entry);
+    }
     return VP_ACCESS_ASKING;
 }
 

@@ -155,6 +155,7 @@ on_down_drained(VpLink *link G_GNUC_UNUSED, gpointer data)
 {
     VpClient *client = data;
 
+    client->up_resumed = g_get_monotonic_time();
     if (client->up)
         vp_link_resume(client->up);
     vp_client_go_on(client);
@@ -457,6 +458,7 @@ vp_client_call_done(VpClient *client)
 void
 vp_client_reply_done(VpClient *client)
 {
+    client->up_resumed = g_get_monotonic_time();
     if (client->up_ended)
         on_up_ended(client->up, client);
     else

@@ -35,6 +35,8 @@ struct VpClient {
     bool is_qemu;               /* OPEN named a URI of the QEMU driver: our procedures apply */
     VpLink *down;               /* to the client */
     VpLink *up;                 /* to libvirtd; NULL while CONNECTING */
+    gint64 up_resumed;          /* monotonic time until which replies had to wait in `up`, the last
+                                 * time that they had to; 0: never */
     GSource *retry;             /* of the connection to libvirtd */
     guint tries;
     VpCalls *calls;             /* ours among the client's, on `up` */

@@ -39,7 +39,6 @@ typedef struct VpRequest {
     int fds[VP_FRAME_FDS_MAX];  /* kept for later like `bytes` */
     vp_monitor_command_args args;
     VpDomain *domain;           /* a reference */
-    bool allowed;               /* permission has been asked for and given */
 } VpRequest;
 
 static void step(VpRequest *request);
@@ -317,9 +316,8 @@ on_access(bool allowed, gpointer data)
 {
     VpRequest *request = data;
 
-    request->allowed = allowed;
     if (allowed)
-        step(request);
+        step(request); /* which finds the verdict, as long as it is good */
     else
         forward(request); /* libvirtd refuses it in its own words */
 }
@@ -379,8 +377,6 @@ is_for_libvirtd(const VpRequest *request)
 static void
 step(VpRequest *request)
 {
-    VpAccessVerdict verdict = VP_ACCESS_ALLOWED;
-
     if (vp_domain_route(request->domain) == VP_ROUTE_WAIT) {
         wait_for_route(request);
         return;
@@ -389,9 +385,7 @@ step(VpRequest *request)
         forward(request);
         return;
     }
-    if (!request->allowed)
-        verdict = vp_access_check(request->client, request->domain, on_access, request);
-    switch (verdict) {
+    switch (vp_access_check(request->client, request->domain, on_access, request)) {
     case VP_ACCESS_ALLOWED:
         with_permission(request);
         break;

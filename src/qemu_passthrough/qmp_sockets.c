@@ -8,7 +8,9 @@
  * who can connect is served.
  *
  * Who may: whoever can reach the socket, for its mode and group are those of our libvirt socket; of
- * these, everybody but root and our own user is judged by libvirtd first (visitor.c).
+ * these, everybody but root and our own user is judged by libvirtd first, and again as long as they
+ * are connected (qmp_rights.c). While there is no verdict that is new enough they are paused, and
+ * when they may not any more they are told so and their connection is closed.
  *
  * Nothing is locked here. Where the listener holds the lock of its directory (listener.c), what is
  * found in it is stale; under socket activation the service manager sees to it that we are one.
@@ -21,7 +23,7 @@
 #include "base/socket.h"
 #include "json/write.h"
 #include "qemu_passthrough/identity.h"
-#include "qemu_passthrough/visitor.h"
+#include "qemu_passthrough/qmp_rights.h"
 #include "qmp_server/server.h"
 
 #include <errno.h>
@@ -57,15 +59,18 @@ typedef struct Door {
     VpWatch watch;
     GSource *rest;       /* nobody is accepted until then */
     VpQmpServer *server;
-    GPtrArray *visitors; /* of Visit, owned: who is being judged */
+    GPtrArray *untrusted; /* of Untrusted, owned */
+    guint n_pending;      /* of these, clients without a first verdict */
 } Door;
 
-typedef struct Visit {
+/* A client that libvirtd is asked about. */
+typedef struct Untrusted {
     Door *door;
-    VpVisitor *visitor;
-    int fd;              /* the connection */
+    VpQmpRights *rights;
+    int fd;              /* the connection, until it is the client's */
+    VpQmpClient *client; /* of door->server; NULL until it is let in */
     uid_t uid;
-} Visit;
+} Untrusted;
 
 /* --- the session's users -------------------------------------------------- */
 
@@ -100,9 +105,13 @@ user_send_raw(gpointer user, const char *bytes, gsize size, VpQmpReplyFunc func,
 static void open_or_close(Door *door);
 
 static void
-on_left(VpQmpServer *server G_GNUC_UNUSED, gpointer data)
+on_left(VpQmpServer *server G_GNUC_UNUSED, gpointer owner, gpointer data)
 {
-    open_or_close(data);
+    Door *door = data;
+
+    if (owner)
+        g_ptr_array_remove_fast(door->untrusted, owner);
+    open_or_close(door);
 }
 
 static const VpQmpServerOps server_ops = {
@@ -117,47 +126,68 @@ static void
 open_or_close(Door *door)
 {
     bool open = !door->rest && !vp_qmp_server_is_full(door->server) &&
-                door->visitors->len < VP_QMP_VISITORS_MAX;
+                door->n_pending < VP_QMP_VISITORS_MAX &&
+                door->untrusted->len < VP_QMP_UNTRUSTED_MAX;
 
     vp_watch_set(&door->watch, open ? EPOLLIN : 0);
 }
 
 static void
-visit_free(gpointer data)
+untrusted_free(gpointer data)
 {
-    Visit *visit = data;
+    Untrusted *untrusted = data;
 
-    vp_visitor_free(visit->visitor);
-    vp_clear_fd(&visit->fd);
-    g_free(visit);
-}
-
-/* Tells who is not let in why, as far as the socket takes it. */
-static void
-say_denied(int fd)
-{
-    static const char text[] =
-        "{\"error\": {\"class\": \"GenericError\", \"desc\": \"access denied: libvirtd does not "
-        "let you write to this domain\"}}\r\n";
-
-    if (send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        vp_log_debug("a visitor that was not let in is gone already");
+    vp_qmp_rights_free(untrusted->rights);
+    vp_clear_fd(&untrusted->fd);
+    g_free(untrusted);
 }
 
 static void
-on_verdict(VpVisitor *visitor G_GNUC_UNUSED, bool allowed, gpointer data)
+let_in(Untrusted *untrusted)
 {
-    Visit *visit = data;
-    Door *door = visit->door;
+    Door *door = untrusted->door;
 
-    if (allowed) {
-        vp_qmp_server_add(door->server, vp_steal_fd(&visit->fd));
-    } else {
-        vp_log_info("domain '%s': user %u is not let in at its QMP socket", door->domain->name,
-                    (unsigned)visit->uid);
-        say_denied(visit->fd);
-    }
-    g_ptr_array_remove_fast(door->visitors, visit);
+    door->n_pending--;
+    untrusted->client = vp_qmp_server_add(door->server, vp_steal_fd(&untrusted->fd), untrusted);
+    if (!untrusted->client)
+        g_ptr_array_remove_fast(door->untrusted, untrusted);
+}
+
+/* Says why, as far as the socket takes it. */
+static void
+turn_away(Untrusted *untrusted)
+{
+    Door *door = untrusted->door;
+    const char *reason = vp_qmp_rights_reason(untrusted->rights);
+    g_autofree char *text = g_strdup_printf("{\"error\": {\"class\": \"GenericError\", \"desc\": "
+                                            "\"access denied: %s\"}}", reason);
+    g_autofree char *line = g_strconcat(text, "\r\n", NULL);
+
+    vp_log_info("domain '%s': user %u is %s at its QMP socket: %s", door->domain->name,
+                (unsigned)untrusted->uid, untrusted->client ? "no longer served" : "not let in",
+                reason);
+    if (untrusted->client)
+        vp_qmp_client_end(untrusted->client, text);
+    else if (send(untrusted->fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        vp_log_debug("a QMP client that was not let in is gone already");
+    door->n_pending -= !untrusted->client;
+    g_ptr_array_remove_fast(door->untrusted, untrusted);
+}
+
+static void
+on_right(VpQmpRights *rights G_GNUC_UNUSED, VpQmpRight right, gpointer data)
+{
+    Untrusted *untrusted = data;
+    Door *door = untrusted->door;
+
+    if (right == VP_QMP_RIGHT_DENIED)
+        turn_away(untrusted);
+    else if (!untrusted->client)
+        let_in(untrusted); /* there was no verdict before, so this one allows it */
+    else if (right == VP_QMP_RIGHT_UNKNOWN)
+        vp_qmp_client_pause(untrusted->client);
+    else
+        vp_qmp_client_resume(untrusted->client);
     open_or_close(door);
 }
 
@@ -169,7 +199,7 @@ receive(Door *door, int fd)
     g_autoptr(GError) error = NULL;
     vp_autofd int owned = fd;
     VpPeer peer = { 0 };
-    Visit *visit = NULL;
+    Untrusted *untrusted = NULL;
 
     if (!vp_socket_peer(fd, &peer, &error)) {
         vp_log_error("domain '%s': a QMP client cannot be served: %s", door->domain->name,
@@ -177,15 +207,16 @@ receive(Door *door, int fd)
         return;
     }
     if (peer.uid == 0 || peer.uid == geteuid() || !vp_identity_matters(&daemon->config)) {
-        vp_qmp_server_add(door->server, vp_steal_fd(&owned));
+        vp_qmp_server_add(door->server, vp_steal_fd(&owned), NULL);
         return;
     }
-    visit = g_new0(Visit, 1);
-    visit->door = door;
-    visit->fd = vp_steal_fd(&owned);
-    visit->uid = peer.uid;
-    visit->visitor = vp_visitor_new(daemon, door->domain, &peer, on_verdict, visit);
-    g_ptr_array_add(door->visitors, visit);
+    untrusted = g_new0(Untrusted, 1);
+    untrusted->door = door;
+    untrusted->fd = vp_steal_fd(&owned);
+    untrusted->uid = peer.uid;
+    untrusted->rights = vp_qmp_rights_new(daemon, door->domain, &peer, on_right, untrusted);
+    g_ptr_array_add(door->untrusted, untrusted);
+    door->n_pending++;
 }
 
 static gboolean
@@ -285,8 +316,8 @@ door_free(gpointer data)
         remove_link(door);
     }
     vp_clear_fd(&door->fd);
-    g_ptr_array_unref(door->visitors);
     vp_qmp_server_free(door->server);
+    g_ptr_array_unref(door->untrusted);
     vp_domain_unref(door->domain);
     g_free(door->path);
     g_free(door->link);
@@ -337,7 +368,7 @@ vp_qmp_sockets_ready(VpQmpSockets *sockets, VpDomain *domain)
     door->fd = -1;
     door->watch = (VpWatch)VP_WATCH_INIT;
     door->path = g_build_filename(sockets->directory, domain->uuid_text, NULL);
-    door->visitors = g_ptr_array_new_with_free_func(visit_free);
+    door->untrusted = g_ptr_array_new_with_free_func(untrusted_free);
     door->server = vp_qmp_server_new(sockets->daemon->loop, domain->name,
                                      vp_qmp_session_greeting(session),
                                      vp_qmp_session_has_oob(session), &server_ops, door);

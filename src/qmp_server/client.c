@@ -17,6 +17,9 @@
  * Descriptors wait for a command that takes one (getfd, add-fd), as they do in QEMU, and there as
  * here later ones replace those that nobody took. Only such a command carries them on.
  *
+ * A client may be paused, while it is not known whether it may use the monitor: then its socket is not
+ * even watched, and what would be sent waits.
+ *
  * A client that has sent its last byte still gets its answers; one that is wholly gone has the
  * commands carried out that it had sent. Each function that the loop or the session calls ends in
  * settle(), the only place where a client is freed while its server lives.
@@ -45,6 +48,7 @@
 
 struct VpQmpClient {
     VpQmpServer *server;
+    gpointer owner;       /* for server->ops->left() */
     GList link;           /* in server->clients */
     guint number;         /* among the server's clients, ever */
     int fd;
@@ -55,6 +59,8 @@ struct VpQmpClient {
     bool ended;           /* no byte comes any more */
     bool gone;            /* and nobody reads what we send */
     bool dead;            /* free it */
+    bool paused;          /* nothing is read, nothing sent; the socket is not watched */
+    bool stuck;           /* when it was paused, a message may have been sent in part */
     VpQmpIntake intake;
     VpBuffer input;       /* was read, but has to wait */
     VpBuffer output;      /* found no room in the socket */
@@ -142,7 +148,7 @@ send_parts(VpQmpClient *client, struct iovec *parts, guint n_parts)
     }
     if (client->gone || client->dead)
         return;
-    if (client->output.len == 0)
+    if (client->output.len == 0 && !client->paused)
         sent = send_some(client, parts, n_parts);
     for (guint i = 0; i < n_parts && !client->gone; i++) {
         gsize skip = MIN(sent, parts[i].iov_len);
@@ -414,7 +420,7 @@ take_unit(VpQmpClient *client, VpQmpIntakeVerdict verdict, const VpQmpUnit *unit
 static bool
 may_take(const VpQmpClient *client)
 {
-    return !client->dead && !client->negotiating &&
+    return !client->dead && !client->paused && !client->negotiating &&
            count_pending(client) < VP_CLIENT_COMMANDS_MAX &&
            client->output.len <= VP_LINK_HIGH_WATER;
 }
@@ -515,9 +521,11 @@ settle(VpQmpClient *client)
         vp_buffer_clear(&client->output);
     }
     if (is_over(client)) {
+        gpointer owner = client->owner;
+
         vp_qmp_client_free(client);
         if (server->ops->left)
-            server->ops->left(server, server->data);
+            server->ops->left(server, owner, server->data);
         return;
     }
     if (!client->ended && client->input.len == 0 && may_take(client))
@@ -527,11 +535,24 @@ settle(VpQmpClient *client)
     vp_watch_set(&client->watch, events);
 }
 
-void
-vp_qmp_client_new(VpQmpServer *server, int fd)
+static bool
+watch_socket(VpQmpClient *client)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (vp_watch_add(&client->watch, client->server->loop, client->fd, EPOLLIN, on_watch, client,
+                     &error))
+        return true;
+    vp_log_error("domain '%s': a QMP client cannot be served: %s", client->server->name,
+                 error->message);
+    client->dead = true;
+    return false;
+}
+
+VpQmpClient *
+vp_qmp_client_new(VpQmpServer *server, int fd, gpointer owner)
 {
     VpQmpClient *client = g_new0(VpQmpClient, 1);
-    g_autoptr(GError) error = NULL;
 
     client->server = server;
     client->link.data = client;
@@ -542,13 +563,51 @@ vp_qmp_client_new(VpQmpServer *server, int fd)
              client->number);
     client->user = server->ops->user_new(server->data);
     g_queue_push_tail_link(&server->clients, &client->link);
-    if (!vp_watch_add(&client->watch, server->loop, fd, EPOLLIN, on_watch, client, &error)) {
-        vp_log_error("domain '%s': a QMP client cannot be served: %s", server->name,
-                     error->message);
-        client->dead = true;
+    if (watch_socket(client))
+        send_message(client, server->greeting, strlen(server->greeting));
+    if (client->dead || client->gone) {
+        settle(client);
+        return NULL;
     }
-    send_message(client, server->greeting, strlen(server->greeting));
+    client->owner = owner;
     settle(client);
+    return client;
+}
+
+void
+vp_qmp_client_pause(VpQmpClient *client)
+{
+    if (client->paused)
+        return;
+    client->paused = true;
+    client->stuck = client->output.len > 0;
+    vp_watch_remove(&client->watch);
+}
+
+void
+vp_qmp_client_resume(VpQmpClient *client)
+{
+    if (!client->paused)
+        return;
+    client->paused = false;
+    if (!client->gone && watch_socket(client)) {
+        flush_output(client);
+        take_waiting(client);
+    }
+    settle(client);
+}
+
+void
+vp_qmp_client_end(VpQmpClient *client, const char *message)
+{
+    bool whole = client->paused ? !client->stuck : client->output.len == 0;
+
+    if (whole && !client->gone) {
+        vp_buffer_clear(&client->output);
+        client->paused = false;
+        send_message(client, message, strlen(message));
+    }
+    vp_qmp_client_free(client);
 }
 
 void

@@ -3,9 +3,6 @@
 
 #include "qmp_server/server.h"
 
-/* One connection. */
-typedef struct VpQmpClient VpQmpClient;
-
 struct VpQmpServer {
     VpLoop *loop;
     char *name;          /* the domain's */
@@ -20,8 +17,8 @@ struct VpQmpServer {
 };
 
 /* Takes over @fd. It is in server->clients until it is freed, which it does by itself at the end of
- * its connection. */
-void vp_qmp_client_new(VpQmpServer *server, int fd);
+ * its connection. NULL: that was at once. */
+VpQmpClient *vp_qmp_client_new(VpQmpServer *server, int fd, gpointer owner);
 void vp_qmp_client_free(VpQmpClient *client);
 
 /* Sends the message, if the client has negotiated. It may free itself. */

@@ -52,10 +52,10 @@ vp_qmp_server_is_full(const VpQmpServer *server)
     return vp_qmp_server_clients(server) >= VP_QMP_CLIENTS_MAX;
 }
 
-void
-vp_qmp_server_add(VpQmpServer *server, int fd)
+VpQmpClient *
+vp_qmp_server_add(VpQmpServer *server, int fd, gpointer owner)
 {
-    vp_qmp_client_new(server, fd);
+    return vp_qmp_client_new(server, fd, owner);
 }
 
 void

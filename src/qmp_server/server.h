@@ -18,6 +18,9 @@
 
 typedef struct VpQmpServer VpQmpServer;
 
+/* One connection. */
+typedef struct VpQmpClient VpQmpClient;
+
 /* What carries the clients' commands: users of the session, straight or with something in between.
  * All four functions are needed; @data is that of vp_qmp_server_new(). */
 typedef struct VpQmpServerOps {
@@ -31,8 +34,9 @@ typedef struct VpQmpServerOps {
                          VpQmpReplyFunc func, gpointer func_data, char **ret_message);
     VpQmpVerdict (*send_raw)(gpointer user, const char *bytes, gsize size, VpQmpReplyFunc func,
                              gpointer func_data);
-    /* May be NULL: a client has gone, and with it what vp_qmp_server_is_full() may have said. */
-    void (*left)(VpQmpServer *server, gpointer data);
+    /* May be NULL: a client has gone by itself, and with it what vp_qmp_server_is_full() may have
+     * said. @owner: of vp_qmp_server_add(). */
+    void (*left)(VpQmpServer *server, gpointer owner, gpointer data);
 } VpQmpServerOps;
 
 /* @name: the domain's, for log lines. @greeting: QEMU's, as it wrote it. @oob: the session executes
@@ -49,8 +53,20 @@ bool vp_qmp_server_is_full(const VpQmpServer *server);
 
 guint vp_qmp_server_clients(const VpQmpServer *server);
 
-/* A client has connected. @fd: a unix socket, non-blocking; taken over. */
-void vp_qmp_server_add(VpQmpServer *server, int fd);
+/* A client has connected. @fd: a unix socket, non-blocking; taken over. NULL: it is gone already, and
+ * left() is told of nobody (@owner NULL). Else it lasts until left() is told of @owner, it is ended,
+ * or the server freed. */
+VpQmpClient *vp_qmp_server_add(VpQmpServer *server, int fd, gpointer owner);
+
+/* Nothing is read from the client, and nothing sent to it, while it is paused. Its commands that are
+ * with QEMU already go on. What has happened to the connection is seen when it goes on: left() may
+ * be called. */
+void vp_qmp_client_pause(VpQmpClient *client);
+void vp_qmp_client_resume(VpQmpClient *client);
+
+/* Closes the connection. @message is the last that is sent, if it can be sent whole; nothing that has
+ * waited is. left() is not called. */
+void vp_qmp_client_end(VpQmpClient *client, const char *message);
 
 /* An event of the session, as QEMU wrote it, for everybody who has negotiated. */
 void vp_qmp_server_event(VpQmpServer *server, const char *message, gsize size);

@@ -393,7 +393,7 @@ test_clients_max(void)
             break;
         }
         g_array_append_val(ends, pair[0]);
-        vp_qmp_server_add(stage.server, pair[1]);
+        vp_qmp_server_add(stage.server, pair[1], NULL);
     }
     if (ends->len == VP_QMP_CLIENTS_MAX - CLIENTS) {
         g_assert_true(vp_qmp_server_is_full(stage.server));

@@ -73,7 +73,7 @@ user_send_raw(gpointer user, const char *bytes, gsize size, VpQmpReplyFunc func,
 }
 
 static inline void
-on_left(VpQmpServer *server G_GNUC_UNUSED, gpointer data)
+on_left(VpQmpServer *server G_GNUC_UNUSED, gpointer owner G_GNUC_UNUSED, gpointer data)
 {
     ((Stage *)data)->left++;
 }
@@ -95,7 +95,7 @@ connect_client(Stage *stage, guint i)
     vp_clear_fd(&stage->ends[i]);
     stage->ends[i] = pair[0];
     g_string_truncate(stage->read[i], 0);
-    vp_qmp_server_add(stage->server, pair[1]);
+    vp_qmp_server_add(stage->server, pair[1], NULL);
 }
 
 static inline void

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """QMP sockets: when they are there, who is let in, and that nobody is in another's way."""
 
+import contextlib
 import json
 import os
 import pwd
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 from harness import guest, limits, qmp, rpc
@@ -22,6 +24,11 @@ PROXY = "/usr/bin/virt-qemu-qmp-proxy"
 FLOODERS = 16
 IN_FLIGHT_MAX = 8
 VISITORS_MAX = 64
+UNTRUSTED_MAX = 256
+
+# How often libvirtd is asked about a client, and how long it may think about it.
+QUESTION_SECONDS = 0.5
+ANSWER_SECONDS = 10
 
 
 class Sockets(Scripted):
@@ -136,7 +143,7 @@ class SwitchedOff(Sockets):
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only a system daemon tells who its clients are")
-class Rights(Sockets):
+class RightsOfClients(Sockets):
     options = ()
     config = {"listen": {"unix_sock_rw_perms": "0777"}}
 
@@ -157,6 +164,19 @@ class Rights(Sockets):
         self.addCleanup(monitor.close)
         return monitor
 
+    def connect_as_user(self):
+        """Not waiting for anything."""
+        connection = socket.socket(socket.AF_UNIX)
+        self.addCleanup(connection.close)
+        os.seteuid(self.user.pw_uid)
+        try:
+            connection.connect(self.path(guest.uuid("g")))
+        finally:
+            os.seteuid(0)
+        return connection
+
+
+class Rights(RightsOfClients):
     def test_libvirtd_allows(self):
         self.assertTrue(self.as_user().execute("query-status")["running"])
 
@@ -188,17 +208,6 @@ class Rights(Sockets):
         before = len(self.upstream.peers)
         self.serves()
         self.assertEqual(len(self.upstream.peers), before)
-
-    def connect_as_user(self):
-        """Not waiting for anything."""
-        connection = socket.socket(socket.AF_UNIX)
-        self.addCleanup(connection.close)
-        os.seteuid(self.user.pw_uid)
-        try:
-            connection.connect(self.path(guest.uuid("g")))
-        finally:
-            os.seteuid(0)
-        return connection
 
     def test_as_many_as_libvirtd_is_asked_about_at_a_time(self):
         self.socket_of()
@@ -243,6 +252,159 @@ class Rights(Sockets):
         self.upstream.close()
         self.assertIn("access denied", self.as_user(negotiate=None).greeting["error"]["desc"])
         self.serves()
+
+
+def processor_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        times = file.read().rpartition(")")[2].split()[11:13]
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+
+
+def message_of(connection):
+    """The next line; None when there is none, and the connection was closed."""
+    data = b""
+    while not data.endswith(b"\r\n"):
+        try:
+            more = connection.recv(1)
+        except ConnectionResetError:  # with something of ours unread
+            more = b""
+        if not more:
+            return None
+        data += more
+    return json.loads(data)
+
+
+class Withdrawn(RightsOfClients):
+    """A right is asked about again as long as the client is connected."""
+
+    def prepare(self):
+        self.domain, self.server = self.guest("g", event=None)
+        self.other, _ = self.guest("h", 2, event=None)
+        self.user = pwd.getpwnam(USER)
+
+    def questions(self):
+        return self.upstream.select(lambda frame: frame.proc == rpc.FD_ASSOCIATE)
+
+    def hold_questions(self):
+        """Until none is under way that came before; returns how many there were."""
+        self.upstream.hold(rpc.REMOTE, rpc.FD_ASSOCIATE)
+        return len(self.questions())
+
+    def answer_question(self, number, denied=False):
+        peer, call = self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE, number)
+        self.upstream.held.discard((rpc.REMOTE, rpc.FD_ASSOCIATE))
+        if denied:
+            self.upstream.denied.add((self.user.pw_uid, "g"))
+            peer.answer(call, rpc.error_payload(88, 55, "access denied"), rpc.ERROR)
+        else:
+            peer.answer(call)
+
+    def assert_turned_away(self, monitor, reason="does not let you write"):
+        message = message_of(monitor.sock)
+        while message and "event" in message:
+            message = message_of(monitor.sock)
+        self.assertIn(reason, message["error"]["desc"])
+        self.assertIsNone(message_of(monitor.sock))
+
+    def test_closed_within_a_second(self):
+        monitors = [self.as_user() for _ in range(3)]
+        other, root = self.as_user("h"), self.monitor()
+        start = time.monotonic()
+        self.upstream.denied.add((self.user.pw_uid, "g"))
+        for monitor in monitors:
+            self.assert_turned_away(monitor)
+        self.assertLess(time.monotonic() - start, limits.seconds(1))
+        self.assertTrue(other.execute("query-status")["running"])
+        self.assertTrue(root.execute("query-status")["running"])
+        self.upstream.denied.clear()
+        self.assertTrue(self.as_user().execute("query-status")["running"])
+
+    def test_command_that_is_sent_too_late(self):
+        """Commands go on until the right is gone, then none does"""
+        monitor = self.as_user()
+        self.upstream.denied.add((self.user.pw_uid, "g"))
+        deadline = time.monotonic() + limits.seconds(1)
+        with contextlib.suppress(ConnectionError):
+            while (answer := monitor.ask({"execute": "query-status"})) and "return" in answer:
+                self.assertLess(time.monotonic(), deadline)
+        before = len(self.server.commands)
+        limits.stays(lambda: len(self.server.commands) == before, "nothing is executed")
+
+    def test_asked_about_while_idle(self):
+        monitor = self.as_user()
+        before = len(self.questions())
+        limits.poll_until(lambda: len(self.questions()) > before + 2, "it is asked again")
+        self.assertTrue(monitor.execute("query-status")["running"])
+        monitor.close()
+        limits.poll_until(lambda: self.virtpassd.sessions()["g"]["clients"] == 0, "it is gone")
+        before = len(self.questions())
+        time.sleep(2 * QUESTION_SECONDS)
+        self.assertEqual(len(self.questions()), before)
+
+    def test_nothing_passes_without_a_verdict(self):
+        monitor, root = self.as_user(), self.monitor()
+        number = self.hold_questions() + 1
+        self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE, number)
+        time.sleep(2 * QUESTION_SECONDS)
+        monitor.send({"execute": "query-yank", "id": 7})
+        self.server.event("STOP")
+        root.event("STOP")
+        limits.stays(lambda: not self.server.named("query-yank"), "it is not executed")
+        self.assertTrue(monitor.silent())
+        self.answer_question(number)
+        self.assertEqual(monitor.answer(), {"return": [], "id": 7})
+        monitor.event("STOP")
+
+    def test_denied_after_a_long_time(self):
+        """What happened since the last verdict is not told, what was sent not done"""
+        monitor, root = self.as_user(), self.monitor()
+        number = self.hold_questions() + 1
+        self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE, number)
+        time.sleep(2 * QUESTION_SECONDS)
+        monitor.send({"execute": "query-yank"})
+        self.server.event("STOP")
+        root.event("STOP")
+        self.answer_question(number, denied=True)
+        self.assertIn("does not let you", message_of(monitor.sock)["error"]["desc"])
+        self.assertIsNone(message_of(monitor.sock))
+        self.assertEqual(self.server.named("query-yank"), [])
+
+    def test_client_that_goes_without_a_verdict(self):
+        monitor = self.as_user()
+        number = self.hold_questions() + 1
+        self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE, number)
+        time.sleep(2 * QUESTION_SECONDS)
+        monitor.send({"execute": "query-yank"})
+        monitor.close()
+        processor = processor_seconds(self.virtpassd.pid)
+        time.sleep(1)
+        self.assertLess(processor_seconds(self.virtpassd.pid) - processor, 0.5)
+        self.answer_question(number)
+        limits.poll_until(lambda: self.virtpassd.sessions()["g"]["clients"] == 0, "it is gone")
+        self.serves()
+
+    def test_libvirtd_that_does_not_answer(self):
+        monitor = self.as_user()
+        self.hold_questions()
+        monitor.sock.settimeout(limits.seconds(ANSWER_SECONDS + 5))
+        self.assert_turned_away(monitor, "does not answer")
+
+    def test_libvirtd_that_goes(self):
+        monitor = self.as_user()
+        self.upstream.close()
+        self.assert_turned_away(monitor, "libvirtd is not there")
+
+    def test_as_many_as_may_be(self):
+        monitors = [self.as_user(negotiate=None) for _ in range(UNTRUSTED_MAX)]
+        waiting = self.connect_as_user()
+        waiting.settimeout(limits.seconds(limits.ABSENCE_SECONDS))
+        with self.assertRaises(TimeoutError):
+            waiting.recv(1)
+        monitors[0].close()
+        waiting.settimeout(limits.seconds(limits.CONDITION_SECONDS))
+        self.assertIn("QMP", message_of(waiting))
+        for monitor in monitors:
+            monitor.close()
 
 
 class Peers(Sockets):

@@ -3,11 +3,13 @@
 
 import os
 import pwd
+import threading
+import time
 import unittest
 
 from harness import guest, limits, rpc, upstream, xdr
 from harness.rpc import Frame
-from harness.scripted import USER, Scripted
+from harness.scripted import USER, Scripted, Sender
 
 COMMAND = '{"execute":"query-status"}'
 
@@ -198,6 +200,31 @@ class Access(SystemMode):
             return False
         limits.poll_until(refused, "the right is gone", timeout=5)
 
+    def test_verdict_that_is_kept_back(self):
+        """Who does not read its replies cannot keep a verdict for later in what comes before"""
+        big = Frame(rpc.REMOTE, 7001, serial=1000)
+        self.upstream.on(rpc.REMOTE, big.proc, lambda _peer, _frame: b"x" * 4 * 1024 * 1024)
+        self.upstream.hold(rpc.REMOTE, rpc.FD_ASSOCIATE)
+        client = self.client_as(USER)
+        before = len(self.server.named("query-status"))
+        command = client.post_monitor(self.ref(self.domain), COMMAND)
+        peer, question = self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE)
+        client.send(big)
+        self.upstream.wait_frame(lambda frame: frame.proc == big.proc)
+        sender = Sender(self, peer, [Frame(rpc.REMOTE, 7002, rpc.STREAM, 5, rpc.CONTINUE,
+                                           b"x" * 65536)] * 40)
+        sender.stuck()
+        answer = threading.Thread(target=peer.answer, args=(question,))
+        answer.start()
+        self.upstream.held.clear()
+        self.deny()
+        time.sleep(1.5)
+        with self.assertRaises(rpc.RpcError) as caught:
+            client.reply(command)
+        self.assertEqual(caught.exception.code, 88)
+        answer.join()
+        self.assertEqual(len(self.server.named("query-status")), before)
+
     def test_probe_stays_inside(self):
         """The question that virtpassd asks on the client's connection is not answered to it"""
         client = self.client_as(USER)
@@ -318,7 +345,7 @@ class Forgery(SystemMode):
         self.works(client)
         self.assertEqual([f for f in client.aside if f.type in (rpc.REPLY, rpc.REPLY_FDS)], [])
 
-    def attack(self, frames, after=(), answered=None):
+    def attack(self, frames, after=()):
         """With a monitor command between @frames and @after, in one write."""
         client = self.client_as(USER)
         client.serial = 100
@@ -328,8 +355,12 @@ class Forgery(SystemMode):
         with self.assertRaises(rpc.RpcError) as caught:
             client.reply(command)
         self.assertEqual(caught.exception.code, 88)
+        calls = [*frames, *after]
+        late = {frame.payload for frame in calls if frame.payload.startswith(b"late")}
+        limits.poll_until(lambda: late <= {f.payload for _, f in list(self.upstream.frames)},
+                          "all calls")
         self.answer_late()
-        self.own_replies(client, [*frames, *after] if answered is None else answered)
+        self.own_replies(client, calls)
         self.assertEqual(len(self.server.commands), self.before)
 
     def test_every_serial_around_ours(self):
