@@ -40,7 +40,8 @@ class CommandLine(unittest.TestCase):
         return path
 
     def check(self, text):
-        return self.virtpassd("--check-config", "--config", self.write(text))
+        return self.virtpassd("--check-config", "--shim", program("VIRTPASS_EMULATOR"),
+                              "--config", self.write(text))
 
     def test_help_and_version(self):
         for option, word in (("--help", "--upstream"), ("--version", "virtpassd")):

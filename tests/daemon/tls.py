@@ -387,8 +387,9 @@ class Start(Scripted):
         self.virtpassd.configure({"listen": AUTHORITY.config(listen_tls="yes", **keys)})
         environment = base_environment(HOME=self.dir, XDG_RUNTIME_DIR=self.dir)
         result = run(self.virtpassd.argv(), env=environment)
-        check = run([program("VIRTPASSD"), "--check-config", "--config",
-                     self.virtpassd.config_file], env=environment)
+        check = run([program("VIRTPASSD"), "--check-config", "--shim",
+                     program("VIRTPASS_EMULATOR"), "--config", self.virtpassd.config_file],
+                    env=environment)
         return result, check
 
     def test_own_socket(self):
