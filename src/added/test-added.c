@@ -165,8 +165,8 @@ start(Stage *stage)
     *stage = (Stage){ .emitted = g_string_new(NULL) };
     current = stage;
     stage->peer = vp_test_peer_new();
-    stage->told.session = vp_qmp_session_new(stage->peer->loop, "test", stage->peer->path,
-                                             VP_TEST_UUID, &ops, stage);
+    stage->told.session = vp_qmp_session_new(stage->peer->loop, "test", stage->peer->path, &ops,
+                                             stage);
     stage->added = vp_added_new(stage->peer->loop, stage->told.session, NULL, &host, stage);
     for (guint i = 0; i < G_N_ELEMENTS(stage->users); i++) {
         stage->users[i] = vp_added_user_new(stage->added);

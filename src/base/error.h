@@ -33,6 +33,7 @@ typedef enum VpError {
     VP_ERROR_UNSUPPORTED, /* well-formed, but cannot be done here */
     VP_ERROR_LIMIT,       /* a limit of limits.h: names it and the size found */
     VP_ERROR_CLOSED,      /* the peer is gone */
+    VP_ERROR_STRANGER,    /* somebody else is where the peer should be: names him */
 } VpError;
 
 GQuark vp_error_quark(void);

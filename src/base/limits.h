@@ -363,3 +363,14 @@
  * for each architecture: 30. */
 #define VP_PROBE_KEPT_MAX 32u
 #define VP_PROBE_FILES_MAX 64u
+
+/* --- files of guests and of libvirt -------------------------------------- */
+
+/* libvirt's pid file: a number and a line end. */
+#define VP_PID_FILE_MAX 32u
+
+/* The words in /proc of a process: what Linux lets it start with. It may move them afterwards. */
+#define VP_PROCESS_WORDS_MAX VP_ARGV_BYTES_MAX
+
+/* What virtpass-emulator notes in the guest's directory: two command lines as JSON, and a bit. */
+#define VP_SHIM_RECORD_MAX (4u * VP_ARGV_BYTES_MAX)

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/process.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -81,25 +82,6 @@ vp_socket_listen(const char *path, mode_t mode, gid_t group, GError **error)
     return vp_steal_fd(&fd);
 }
 
-/* The process may be gone, or its name may hold anything, a ')' included. */
-static guint64
-read_start_time(pid_t pid)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
-    g_autofree char *stat = NULL;
-    g_auto(GStrv) fields = NULL;
-    const char *behind_name = NULL;
-
-    if (!g_file_get_contents(path, &stat, NULL, NULL))
-        return 0;
-    behind_name = strrchr(stat, ')');
-    if (!behind_name)
-        return 0;
-    fields = g_strsplit(behind_name + 1, " ", -1);
-    /* " S 1 ..." splits into "", state (field 3), ...: field 22 is entry 20. */
-    return g_strv_length(fields) > 20 ? g_ascii_strtoull(fields[20], NULL, 10) : 0;
-}
-
 bool
 vp_socket_peer(int fd, VpPeer *ret_peer, GError **error)
 {
@@ -114,7 +96,7 @@ vp_socket_peer(int fd, VpPeer *ret_peer, GError **error)
         .pid = credentials.pid,
         .uid = credentials.uid,
         .gid = credentials.gid,
-        .start_time = read_start_time(credentials.pid),
+        .start_time = vp_process_start_time(credentials.pid),
     };
     return true;
 }

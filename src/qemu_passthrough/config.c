@@ -193,6 +193,7 @@ static const Key keys[] = {
     { "listen", "tls_allowed_dn_list", parse_names, FIELD(tls.allowed_names) },
     { "listen", "tls_priority", parse_text, FIELD(tls.priority) },
     { "upstream", "socket", parse_path, FIELD(upstream) },
+    { "upstream", "state_directory", parse_path, FIELD(state_dir) },
     { "sessions", "dedicated_sessions", CHOICE(policy, vp_xml_policy_names) },
     { "sessions", "running_guests", CHOICE(attach, vp_attach_when_names) },
     { "sessions", "directory", parse_path, FIELD(session_dir) },
@@ -277,6 +278,7 @@ vp_config_clear(VpConfig *config)
     g_free(config->listen_dir);
     g_free(config->group);
     g_free(config->upstream);
+    g_free(config->state_dir);
     g_free(config->session_dir);
     g_free(config->shim);
     g_free(config->shim_dir);
@@ -349,6 +351,21 @@ set_derived_limits(VpConfig *config)
 }
 
 /* Directories that follow from others. Last, when all else is known. */
+/* Beside libvirtd's socket: qemu for the system's, qemu/run for a user's. */
+static char *
+default_state_dir(const VpConfig *config)
+{
+    g_autofree char *dir = NULL;
+
+    if (config->embed_dir)
+        dir = g_build_filename(config->embed_dir, "run/libvirt", NULL);
+    else if (config->upstream)
+        dir = g_path_get_dirname(config->upstream);
+    else if (config->session)
+        dir = g_build_filename(g_get_user_runtime_dir(), "libvirt", NULL);
+    return g_build_filename(dir ?: "/run/libvirt", config->session ? "qemu/run" : "qemu", NULL);
+}
+
 static void
 set_derived(VpConfig *config)
 {
@@ -359,7 +376,10 @@ set_derived(VpConfig *config)
         config->listen_dir = g_strdup(embed);
         g_free(config->upstream);
         config->upstream = g_build_filename(embed, "libvirt-sock", NULL);
+        g_clear_pointer(&config->state_dir, g_free);
     }
+    if (!config->state_dir)
+        config->state_dir = default_state_dir(config);
     if (!config->listen_dir && config->session)
         config->listen_dir = g_build_filename(g_get_user_runtime_dir(), "virtpassd", NULL);
     else if (!config->listen_dir)

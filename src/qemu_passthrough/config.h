@@ -41,6 +41,7 @@ typedef struct VpConfig {
     VpTlsConfig tls;
     bool qmp_sockets;      /* make one for each domain with a dedicated session */
     char *upstream;        /* libvirtd's socket; NULL: look where libvirt's clients look */
+    char *state_dir;       /* libvirt's, where it keeps the pid files of its guests */
     VpSessionPolicy policy;
     VpAttachWhen attach;   /* when a session is added to a guest that runs without one */
     char *session_dir;     /* where QEMU makes the sockets of the dedicated sessions */

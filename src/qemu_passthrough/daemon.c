@@ -215,7 +215,7 @@ set_rules(VpDaemon *daemon)
 {
     const VpDomainsRules rules = {
         .policy = daemon->config.policy, .when = daemon->config.attach,
-        .session_dir = daemon->config.session_dir,
+        .session_dir = daemon->config.session_dir, .state_dir = daemon->config.state_dir,
     };
 
     vp_domains_set_rules(daemon->domains, &rules);

@@ -37,6 +37,7 @@ vp_domain_close_session(VpDomain *domain)
     if (!session)
         return;
     vp_qmp_session_free(session); /* answers what is in flight */
+    vp_guest_socket_clear(&domain->socket);
     g_clear_pointer(&domain->added, vp_added_free);
     domain->owner->ops->closed(domain, domain->owner->data);
 }
@@ -185,8 +186,17 @@ vp_domains_upstream_has_events(VpDomains *domains)
     domains->has_events = true;
 }
 
+static int
+on_session_connect(VpQmpSession *session, GError **error, gpointer data)
+{
+    VpDomain *domain = data;
+
+    return vp_guest_socket_connect(&domain->socket, domain->owner->rules.state_dir, domain->name,
+                                   vp_qmp_session_path(session), error);
+}
+
 static const VpQmpSessionOps session_ops = {
-    .state = on_session_state, .event = on_session_event,
+    .connect = on_session_connect, .state = on_session_state, .event = on_session_event,
 };
 
 /* A definition that was copied past us names the socket of the original, whose monitor is not ours
@@ -221,8 +231,8 @@ set_patience(VpDomain *domain)
 static void
 open_session_at(VpDomain *domain, const char *path)
 {
-    domain->session = vp_qmp_session_new(domain->owner->loop, domain->name, path,
-                                         domain->uuid_text, &session_ops, domain);
+    domain->session = vp_qmp_session_new(domain->owner->loop, domain->name, path, &session_ops,
+                                         domain);
     domain->added = domain->owner->ops->added(domain, domain->owner->data);
     set_patience(domain);
 }
@@ -389,11 +399,13 @@ set_attaches(VpDomains *domains)
 void
 vp_domains_set_rules(VpDomains *domains, const VpDomainsRules *rules)
 {
-    char *session_dir = g_strdup(rules->session_dir);
+    char *session_dir = g_strdup(rules->session_dir), *state_dir = g_strdup(rules->state_dir);
 
     g_free((char *)domains->rules.session_dir);
+    g_free((char *)domains->rules.state_dir);
     domains->rules = *rules;
     domains->rules.session_dir = session_dir;
+    domains->rules.state_dir = state_dir;
     set_attaches(domains);
 }
 

@@ -76,6 +76,7 @@ add(VpDomains *domains, const guint8 *uuid, const char *name)
     memcpy(domain->uuid, uuid, sizeof(domain->uuid));
     vp_uuid_format(uuid, domain->uuid_text);
     domain->name = g_strdup(name);
+    domain->socket = (VpGuestSocket)VP_GUEST_SOCKET_INIT;
     domain->events = (VpEventMerge)VP_EVENT_MERGE_INIT;
     domain->waiters = g_ptr_array_new_with_free_func(g_free);
     g_hash_table_insert(domains->by_uuid, domain->uuid, domain);
@@ -384,5 +385,6 @@ vp_domains_free(VpDomains *domains)
         forget(item->data);
     g_hash_table_unref(domains->by_uuid);
     g_free((char *)domains->rules.session_dir);
+    g_free((char *)domains->rules.state_dir);
     g_free(domains);
 }

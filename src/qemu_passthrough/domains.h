@@ -4,6 +4,7 @@
 #include "added/added.h"
 #include "qemu_passthrough/attach.h"
 #include "qemu_passthrough/event_merge.h"
+#include "qemu_passthrough/guest_socket.h"
 #include "qemu_passthrough/upstream.h"
 #include "qmp/session.h"
 #include "xml/passthrough.h"
@@ -35,6 +36,7 @@ typedef struct VpDomain {
     bool listed;            /* found by the listing at hand */
     VpXmlSession xml;
     VpQmpSession *session;  /* NULL unless dedicated */
+    VpGuestSocket socket;   /* what it is connected through */
     VpAttach *attach;       /* of a QEMU that runs without the words of a session, else NULL */
     char *binary;           /* added_host.c: of the running QEMU, once asked for */
     VpAdded *added;         /* through which users of `session` send; NULL without */
@@ -67,6 +69,7 @@ typedef struct VpDomainsRules {
     VpSessionPolicy policy;
     VpAttachWhen when;
     const char *session_dir;
+    const char *state_dir; /* libvirt's, with its pid files */
 } VpDomainsRules;
 
 VpDomains *vp_domains_new(VpLoop *loop, VpUpstream *upstream, const VpDomainsOps *ops,

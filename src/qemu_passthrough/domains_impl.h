@@ -11,7 +11,7 @@ struct VpDomains {
     const VpDomainsOps *ops;
     gpointer data;
     GHashTable *by_uuid; /* uuid -> VpDomain */
-    VpDomainsRules rules; /* the directory is owned */
+    VpDomainsRules rules; /* the directories are owned */
     bool has_events;     /* libvirtd passes QEMU's events on to us */
     VpDomainsFunc removed; /* what has been added is being removed; NULL: it is not */
     gpointer removed_data;

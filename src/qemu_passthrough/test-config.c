@@ -40,6 +40,7 @@ describe(const VpConfig *config, GString *out)
     g_string_append_printf(out, "rw_perms=%o\nro_perms=%o\nupstream=%s\npolicy=%s\n",
                            config->rw_perms, config->ro_perms, config->upstream ?: "",
                            vp_xml_policy_names[config->policy]);
+    g_string_append_printf(out, "state_dir=%s\n", config->state_dir);
     g_string_append_printf(out, "session_dir=%s\nlog_level=%s\n", config->session_dir,
                            vp_log_level_names[config->log_level]);
     g_string_append_printf(out, "max_clients=%u\nanonymous=%u\nper_user=%u\nqueued=%u\n",
@@ -182,6 +183,7 @@ test_defaults(void)
         "session_dir=/test/config/libvirt/qemu/lib", "max_clients=5000", "log_level=info",
         "anonymous=20", "per_user=1000", "queued=1000",
         "embed_dir=", "keep_guests=0", "qmp_sockets=1",
+        "state_dir=/test/runtime/libvirt/qemu/run",
         "shim=" VP_BINDIR "/virtpass-emulator",
         "shim_dir=/test/data/virtpassd", "cache_dir=/test/cache/virtpassd",
         "tls=0 any port 16514", "ca=/etc/pki/CA/cacert.pem",
@@ -211,6 +213,7 @@ test_defaults_of_system(void)
     assert_line(result, "session=0");
     assert_line(result, "file=" VP_SYSCONFDIR "/virtpassd/virtpassd.conf");
     assert_line(result, "listen_dir=/run/virtpassd");
+    assert_line(result, "state_dir=/run/libvirt/qemu");
     assert_line(result, "session_dir=/var/lib/libvirt/qemu");
     assert_line(result, "shim_dir=/var/lib/virtpassd");
     assert_line(result, "cache_dir=/var/cache/virtpassd");
@@ -239,6 +242,7 @@ test_every_key(void)
         "\n"
         "[upstream]\n"
         "socket = /up/stream-sock   \n"
+        "state_directory = /up/state\n"
         "[sessions]\n"
         "dedicated_sessions = requested\n"
         "running_guests = never\n"
@@ -254,7 +258,7 @@ test_every_key(void)
         "file_named=1", "listen_dir=/listen/dir", "group=root", "rw_perms=770", "ro_perms=777",
         "upstream=/up/stream-sock", "policy=requested", "session_dir=/sessions", "max_clients=17",
         "log_level=warning", "shim=/bin/shim", "shim_dir=/shims", "qmp_sockets=0",
-        "attach=never",
+        "attach=never", "state_dir=/up/state",
         "tls=1 ::1 port 65535", "ca=/a/ca", "crl=/a/crl", "cert=/a/cert", "key=/a/key",
         "names=O=A,CN=*|O=B", "priority=SECURE256",
     };
@@ -476,6 +480,7 @@ test_options(void)
     g_autofree char *embed_and_dir = result_of("--embed /e --session-dir /s", NULL);
 
     assert_line(result, "upstream=/b");
+    assert_line(result, "state_dir=/qemu/run");
     assert_line(result, "listen_dir=/l");
     assert_line(result, "session_dir=/s");
     assert_line(result, "shim=/x");
@@ -486,6 +491,7 @@ test_options(void)
     assert_line(embed, "keep_guests=1");
     assert_line(embed, "listen_dir=/e");
     assert_line(embed, "upstream=/e/libvirt-sock");
+    assert_line(embed, "state_dir=/e/run/libvirt/qemu/run");
     assert_line(embed, "session_dir=/e/qmp");
     assert_line(embed, "shim_dir=/e");
     assert_line(embed, "cache_dir=/e/cache/virtpassd");
@@ -547,7 +553,7 @@ test_actions(void)
 static void
 test_options_over_file(void)
 {
-    static const char text[] = "[upstream]\nsocket = /file/up\n"
+    static const char text[] = "[upstream]\nsocket = /file/up\nstate_directory = /file/state\n"
                                "[listen]\ndirectory = /file/listen\n"
                                "[sessions]\ndirectory = /file/sessions\n"
                                "[log]\nlevel = error\n";
@@ -560,6 +566,7 @@ test_options_over_file(void)
     assert_line(plain, "upstream=/file/up");
     assert_line(plain, "log_level=error");
     assert_line(some, "upstream=/line/up");
+    assert_line(some, "state_dir=/file/state");
     assert_line(some, "listen_dir=/file/listen");
     assert_line(some, "log_level=debug");
     assert_line(others, "upstream=/file/up");
@@ -568,6 +575,7 @@ test_options_over_file(void)
     /* All state of an embedded libvirtd is in one place, but for what was asked for. */
     assert_line(embed, "upstream=/e/libvirt-sock");
     assert_line(embed, "listen_dir=/e");
+    assert_line(embed, "state_dir=/e/run/libvirt/qemu/run");
     assert_line(embed, "session_dir=/file/sessions");
 }
 

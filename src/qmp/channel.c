@@ -20,7 +20,6 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/socket.h"
 
 #include <errno.h>
 #include <string.h>
@@ -45,18 +44,6 @@ vp_qmp_channel_adopt(VpQmpChannel *channel, VpLoop *loop, int fd, VpWatchFunc fu
         return false;
     channel->fd = fd;
     channel->lines = 0;
-    return true;
-}
-
-bool
-vp_qmp_channel_open(VpQmpChannel *channel, VpLoop *loop, const char *path, VpWatchFunc func,
-                    gpointer data, GError **error)
-{
-    vp_autofd int fd = vp_socket_connect(path, NULL, error);
-
-    if (fd < 0 || !vp_qmp_channel_adopt(channel, loop, fd, func, data, error))
-        return false;
-    vp_steal_fd(&fd);
     return true;
 }
 

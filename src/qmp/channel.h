@@ -22,11 +22,8 @@ typedef struct VpQmpChannel {
 
 void vp_qmp_channel_init(VpQmpChannel *channel, const char *name, VpQmpStats *stats);
 
-/* Connects to the socket at @path; @func is called for what is ready from then on. */
-bool vp_qmp_channel_open(VpQmpChannel *channel, VpLoop *loop, const char *path, VpWatchFunc func,
-                         gpointer data, GError **error);
-
-/* The same with a socket that is connected already. @fd is taken over if this succeeds. */
+/* Takes @fd, a socket that is connected, over if this succeeds; @func is called for what is ready from
+ * then on. */
 bool vp_qmp_channel_adopt(VpQmpChannel *channel, VpLoop *loop, int fd, VpWatchFunc func,
                           gpointer data, GError **error);
 

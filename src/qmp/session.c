@@ -8,10 +8,12 @@
  * him during a call is that his command waits. lose() is also the only place that fails commands,
  * but for the end of the session itself.
  *
- * The peer is not trusted to be what it claims. The socket's path comes from a definition that may
- * be a copy of another domain's, so QEMU is asked who it is, and a stranger is left alone for half
- * a minute: a monitor serves one client at a time, and who is in the wrong place is in the way. A
- * message that is not QMP ends the connection: what follows it cannot be understood either.
+ * The peer is not trusted to be what it claims, and nothing that it says could prove it. So the
+ * owner may connect in our place (VpQmpSessionOps.connect), and what he has not made sure of never
+ * becomes a descriptor here: nothing is sent to it and nothing of it is read. A stranger is left
+ * alone for half a minute: a monitor serves one client at a time, and who is in the wrong place is
+ * in the way. A message that is not QMP ends the connection: what follows it cannot be understood
+ * either.
  *
  * While a socket's other client or a stopped QEMU keeps us waiting, connect() succeeds and nothing
  * comes; hence the time limit of the handshake. Once READY there is none: a command takes as long
@@ -23,6 +25,8 @@
 
 #include "qmp/session.h"
 
+#include "base/error.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/socket.h"
 #include "json/members.h"
@@ -49,21 +53,18 @@ const char *const vp_qmp_state_names[] = {
 typedef enum Step {
     STEP_CAPABILITIES,
     STEP_CAPABILITIES_OOB,
-    STEP_UUID,
 } Step;
 
 static const char *const step_texts[] = {
     [STEP_CAPABILITIES] = "{\"execute\":\"qmp_capabilities\",\"id\":0}\n",
     [STEP_CAPABILITIES_OOB] =
         "{\"execute\":\"qmp_capabilities\",\"arguments\":{\"enable\":[\"oob\"]},\"id\":1}\n",
-    [STEP_UUID] = "{\"execute\":\"query-uuid\",\"id\":2}\n",
 };
 
 struct VpQmpSession {
     VpLoop *loop;
     char *name;               /* the domain's */
     char *path;               /* of the socket */
-    char *uuid;               /* the domain's, NULL: any QEMU will do */
     const VpQmpSessionOps *ops;
     gpointer data;            /* for @ops */
     VpQmpState state;         /* written by set_state() only */
@@ -101,7 +102,6 @@ release(VpQmpSession *session)
     vp_qmp_splitter_clear(&session->splitter);
     g_free(session->name);
     g_free(session->path);
-    g_free(session->uuid);
     g_free(session->greeting);
     g_free(session->reason);
     g_free(session);
@@ -206,10 +206,20 @@ on_patience_over(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* The new connection, -1: @error. */
+static int
+open_connection(VpQmpSession *session, GError **error)
+{
+    if (session->ops->connect)
+        return session->ops->connect(session, error, session->data);
+    return vp_socket_connect(session->path, NULL, error);
+}
+
 static void
 connect_now(VpQmpSession *session)
 {
     g_autoptr(GError) error = NULL;
+    vp_autofd int fd = -1;
 
     if (session->state != VP_QMP_CONNECTING) {
         set_state(session, VP_QMP_CONNECTING, VP_LOG_DEBUG, "");
@@ -218,11 +228,16 @@ connect_now(VpQmpSession *session)
     if (session->freed)
         return;
     session->strays = 0;
-    if (vp_qmp_channel_open(&session->channel, session->loop, session->path, on_watch, session,
-                            &error))
+    fd = open_connection(session, &error);
+    if (fd >= 0 && vp_qmp_channel_adopt(&session->channel, session->loop, fd, on_watch, session,
+                                        &error)) {
+        vp_steal_fd(&fd);
         set_timer(session, VP_QMP_HANDSHAKE_MS, on_patience_over);
-    else
+    } else if (g_error_matches(error, VP_ERROR, VP_ERROR_STRANGER)) {
+        lose_for(session, VP_QMP_STRANGER_RETRY_MS, g_strdup(error->message));
+    } else {
         lose(session, "%s", error->message);
+    }
 }
 
 static gboolean
@@ -289,31 +304,6 @@ on_greeting(VpQmpSession *session, const VpQmpEnvelope *envelope, char *message,
         ask(session, session->oob ? STEP_CAPABILITIES_OOB : STEP_CAPABILITIES);
 }
 
-/* What QEMU says its UUID is, if it is one at all: the text gets into log lines. */
-static char *
-read_uuid(VpJsonSlice answer)
-{
-    VpJsonSlice value = vp_json_member(answer, "UUID");
-    g_autofree char *uuid = vp_json_decode_string(value.text, value.size);
-
-    return uuid && g_uuid_string_is_valid(uuid) ? g_steal_pointer(&uuid) : NULL;
-}
-
-static void
-compare_uuid(VpQmpSession *session, VpJsonSlice answer)
-{
-    g_autofree char *uuid = read_uuid(answer);
-    char *reason = NULL;
-
-    if (uuid && g_ascii_strcasecmp(uuid, session->uuid) == 0) {
-        become_ready(session);
-        return;
-    }
-    reason = g_strdup_printf("the QEMU at '%s' is not this domain: its UUID is %s, not %s",
-                             session->path, uuid ?: "unknown", session->uuid);
-    lose_for(session, VP_QMP_STRANGER_RETRY_MS, reason);
-}
-
 static void
 on_handshake_reply(VpQmpSession *session, const VpQmpEnvelope *envelope,
                    char *message G_GNUC_UNUSED, gsize size G_GNUC_UNUSED)
@@ -321,16 +311,10 @@ on_handshake_reply(VpQmpSession *session, const VpQmpEnvelope *envelope,
     if (envelope->kind == VP_QMP_EVENT)
         return;
     if (envelope->kind != VP_QMP_RETURN || vp_qmp_envelope_own_id(envelope) != (int)session->step) {
-        lose(session, "the peer does not answer %s as QEMU does",
-             session->step == STEP_UUID ? "query-uuid" : "qmp_capabilities");
+        lose(session, "the peer does not answer qmp_capabilities as QEMU does");
         return;
     }
-    if (session->step == STEP_UUID)
-        compare_uuid(session, envelope->body);
-    else if (session->uuid)
-        ask(session, STEP_UUID);
-    else
-        become_ready(session);
+    become_ready(session);
 }
 
 static gint64
@@ -461,15 +445,14 @@ on_watch(VpWatch *watch G_GNUC_UNUSED, guint32 ready, gpointer data)
 }
 
 VpQmpSession *
-vp_qmp_session_new(VpLoop *loop, const char *name, const char *path, const char *uuid,
-                   const VpQmpSessionOps *ops, gpointer data)
+vp_qmp_session_new(VpLoop *loop, const char *name, const char *path, const VpQmpSessionOps *ops,
+                   gpointer data)
 {
     VpQmpSession *session = g_new0(VpQmpSession, 1);
 
     session->loop = loop;
     session->name = g_strdup(name);
     session->path = g_strdup(path);
-    session->uuid = g_strdup(uuid);
     session->ops = ops;
     session->data = data;
     session->reason = g_strdup("");

@@ -11,8 +11,8 @@
 /*
  * One QMP session with one QEMU, shared by many users.
  *
- * The session connects, negotiates (with "oob" where QEMU offers it), asks query-uuid whether
- * this is the domain it belongs to, and is READY. Each user has a queue; queues take turns, so
+ * The session connects, to a QEMU that its owner has recognised as the right one, negotiates (with
+ * "oob" where QEMU offers it), and is READY. Each user has a queue; queues take turns, so
  * that nobody who floods delays another by more than a few commands. At most
  * VP_QMP_IN_FLIGHT_MAX in-band commands are with QEMU at a time; out-of-band ones do not wait.
  *
@@ -28,8 +28,8 @@
 #define VP_QMP_RETRY_MIN_MS 100u
 #define VP_QMP_RETRY_MAX_MS 5000u
 
-/* The same when the QEMU at the socket is not the domain: each attempt is in the way of whose
- * monitor it is. */
+/* The same when who is at the socket is not the domain's QEMU (VP_ERROR_STRANGER): each attempt is
+ * in the way of whose monitor it is. */
 #define VP_QMP_STRANGER_RETRY_MS 30000u
 
 typedef struct VpQmpSession VpQmpSession;
@@ -37,7 +37,7 @@ typedef struct VpQmpQueue VpQmpQueue;
 
 typedef enum VpQmpState {
     VP_QMP_CONNECTING,  /* connect() not done yet, or QEMU's greeting not here */
-    VP_QMP_NEGOTIATING, /* qmp_capabilities, query-uuid sent */
+    VP_QMP_NEGOTIATING, /* qmp_capabilities sent */
     VP_QMP_READY,       /* commands are accepted */
     VP_QMP_LOST,        /* waiting for the next attempt; vp_qmp_session_reason() says why */
 } VpQmpState;
@@ -55,9 +55,13 @@ typedef struct VpQmpEvent {
     gsize message_size;
 } VpQmpEvent;
 
-/* Either function may be NULL. Both are called from the loop only, never inside of a call of the
+/* Any function may be NULL. All are called from the loop only, never inside of a call of the
  * functions below; they may call all of these, but for what is said. */
 typedef struct VpQmpSessionOps {
+    /* Connects to the session's socket and makes sure who is there: a non-blocking descriptor, which
+     * is the session's from then on, or -1 and @error, VP_ERROR_STRANGER for somebody else. The
+     * session must not be freed in it. NULL: whoever is at the path will do. */
+    int (*connect)(VpQmpSession *session, GError **error, gpointer data);
     /* After each change of state. In LOST all commands have already been answered (VP_QMP_LOST).
      * The session may be freed in it. */
     void (*state)(VpQmpSession *session, VpQmpState state, gpointer data);
@@ -94,11 +98,10 @@ typedef enum VpQmpVerdict {
 } VpQmpVerdict;
 
 /*
- * @name: the domain's, for log lines. @path: the socket. @uuid: the domain's, in canonical text,
- * or NULL for a peer that need not be asked. All are copied. Connecting starts in the loop, not
- * here.
+ * @name: the domain's, for log lines. @path: the socket. Both are copied. Connecting starts in the
+ * loop, not here.
  */
-VpQmpSession *vp_qmp_session_new(VpLoop *loop, const char *name, const char *path, const char *uuid,
+VpQmpSession *vp_qmp_session_new(VpLoop *loop, const char *name, const char *path,
                                  const VpQmpSessionOps *ops, gpointer data);
 
 /* Commands in flight and waiting are answered VP_QMP_SESSION_LOST; no callback comes after that.

@@ -33,7 +33,7 @@ test_misbehaviour(void)
         g_autoptr(VpTestUser) user = NULL;
         VpTestTold told;
 
-        vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+        vp_test_told_start(&told, peer, NULL);
         vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
         user = vp_test_user_new(told.session);
         vp_test_peer_expect(peer, "{\"execute\":\"stop\"}", NULL);
@@ -88,9 +88,7 @@ test_gone_while_sending(void)
 static void
 test_closed_at_every_byte(void)
 {
-    static const char conversation[] = VP_TEST_GREETING "\r\n{\"return\": {}, \"id\": 1}\r\n"
-                                                        "{\"return\": {\"UUID\": \"" VP_TEST_UUID
-                                                        "\"}, \"id\": 2}\r\n";
+    static const char conversation[] = VP_TEST_GREETING "\r\n{\"return\": {}, \"id\": 1}\r\n";
 
     for (gsize n = 0; n < strlen(conversation); n++) {
         g_autoptr(VpTestPeer) peer = vp_test_peer_new();
@@ -99,7 +97,7 @@ test_closed_at_every_byte(void)
         vp_test_peer_forget(peer);
         peer->greeting = NULL;
         peer->lenient = true;
-        vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+        vp_test_told_start(&told, peer, NULL);
         vp_test_until(peer->accepted == 1);
         /* Spoken blindly, in pieces that let the session keep up. */
         peer->chunk = 40;
@@ -121,7 +119,7 @@ test_every_chunk_size(void)
         VpTestTold told;
 
         peer->chunk = chunk;
-        vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+        vp_test_told_start(&told, peer, NULL);
         vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
         user = vp_test_user_new(told.session);
         vp_test_peer_expect(peer, "{\"execute\":\"stop\"}",
@@ -151,7 +149,7 @@ test_strays(void)
     g_autoptr(VpTestUser) user = NULL;
     VpTestTold told;
 
-    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+    vp_test_told_start(&told, peer, NULL);
     vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
     user = vp_test_user_new(told.session);
     for (guint i = 0; i < VP_QMP_STRAYS_MAX; i++)
@@ -177,7 +175,7 @@ test_endless_line(void)
     g_autoptr(VpTestUser) user = NULL;
     VpTestTold told;
 
-    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+    vp_test_told_start(&told, peer, NULL);
     vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
     for (guint sent = 0; sent <= VP_QMP_MESSAGE_MAX / (1024 * 1024); sent++)
         vp_test_peer_write(peer, block, 1024 * 1024);
@@ -200,7 +198,7 @@ test_longest_reply(void)
     g_autoptr(VpTestUser) user = NULL;
     VpTestTold told;
 
-    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+    vp_test_told_start(&told, peer, NULL);
     vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
     user = vp_test_user_new(told.session);
     vp_test_peer_expect(peer, "{\"execute\":\"x\"}", answer); /* "$ID" becomes shorter by 2 */
@@ -220,7 +218,7 @@ test_events(void)
     g_autoptr(VpTestUser) user = NULL;
     VpTestTold told;
 
-    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+    vp_test_told_start(&told, peer, NULL);
     vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
     user = vp_test_user_new(told.session);
     for (guint i = 0; i < 10000; i++)
@@ -246,7 +244,7 @@ test_descriptors_from_peer(void)
     int lowest = -1, again = -1;
     VpTestTold told;
 
-    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+    vp_test_told_start(&told, peer, NULL);
     vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
     *header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
                                 .cmsg_type = SCM_RIGHTS };

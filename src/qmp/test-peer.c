@@ -242,7 +242,6 @@ vp_test_peer_new(void)
     peer->fds = g_array_new(FALSE, FALSE, sizeof(int));
     peer->greeting = VP_TEST_GREETING;
     vp_test_peer_always(peer, VP_TEST_ENABLE_OOB, VP_TEST_OK);
-    vp_test_peer_always(peer, "{\"execute\":\"query-uuid\"}", VP_TEST_UUID_ANSWER);
     return peer;
 }
 

@@ -10,7 +10,6 @@
  * list; a command that is not next in it fails the test, but for those that are answered always.
  */
 
-#define VP_TEST_UUID "c7a5fdbd-edaf-9455-926a-d65c16db1809"
 #define VP_TEST_GREETING                                                                           \
     "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}, "             \
     "\"package\": \"test\"}, \"capabilities\": [\"oob\"]}}"
@@ -23,7 +22,6 @@
     "{\"id\": $ID, \"error\": {\"class\": \"GenericError\", \"desc\": \"x\"}}"
 #define VP_TEST_ERROR_WITHOUT_ID                                                                   \
     "{\"error\": {\"class\": \"GenericError\", \"desc\": \"x\"}}"
-#define VP_TEST_UUID_ANSWER "{\"return\": {\"UUID\": \"" VP_TEST_UUID "\"}, \"id\": $ID}"
 
 typedef struct VpTestPeer {
     VpLoop *loop;

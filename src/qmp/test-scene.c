@@ -91,8 +91,7 @@ VpQmpSession *
 vp_test_session_new(VpTestPeer *peer)
 {
     static const VpQmpSessionOps ops = { 0 };
-    VpQmpSession *session = vp_qmp_session_new(peer->loop, "test", peer->path, VP_TEST_UUID, &ops,
-                                               NULL);
+    VpQmpSession *session = vp_qmp_session_new(peer->loop, "test", peer->path, &ops, NULL);
 
     vp_test_until(vp_qmp_session_state(session) == VP_QMP_READY);
     return session;
@@ -123,13 +122,13 @@ on_event(VpQmpSession *session, const VpQmpEvent *event, gpointer data)
 }
 
 void
-vp_test_told_start(VpTestTold *told, VpTestPeer *peer, const char *path, const char *uuid)
+vp_test_told_start(VpTestTold *told, VpTestPeer *peer, const char *path)
 {
     static const VpQmpSessionOps ops = { .state = on_state, .event = on_event };
 
     *told = (VpTestTold){ .states = g_string_new(NULL), .events = g_string_new(NULL),
                           .free_in = VP_QMP_LOST + 1 };
-    told->session = vp_qmp_session_new(peer->loop, "test", path ?: peer->path, uuid, &ops, told);
+    told->session = vp_qmp_session_new(peer->loop, "test", path ?: peer->path, &ops, told);
 }
 
 void

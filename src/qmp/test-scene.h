@@ -54,7 +54,7 @@ typedef struct VpTestTold {
 } VpTestTold;
 
 /* @path: NULL for the socket of @peer. */
-void vp_test_told_start(VpTestTold *told, VpTestPeer *peer, const char *path, const char *uuid);
+void vp_test_told_start(VpTestTold *told, VpTestPeer *peer, const char *path);
 void vp_test_told_stop(VpTestTold *told);
 bool vp_test_told_is(const VpTestTold *told, VpQmpState state);
 

@@ -7,7 +7,9 @@
 
 #include "qmp/test-scene.h"
 
+#include "base/error.h"
 #include "base/fd.h"
+#include "base/socket.h"
 
 #include <malloc.h>
 #include <string.h>
@@ -23,8 +25,7 @@ test_handshake(void)
 
     vp_test_peer_forget(peer);
     vp_test_peer_expect(peer, VP_TEST_ENABLE_OOB, VP_TEST_OK);
-    vp_test_peer_expect(peer, "{\"execute\":\"query-uuid\"}", VP_TEST_UUID_ANSWER);
-    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+    vp_test_told_start(&told, peer, NULL);
     g_assert_true(vp_test_told_is(&told, VP_QMP_CONNECTING));
     g_assert_null(vp_qmp_session_greeting(told.session));
     vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
@@ -47,19 +48,18 @@ test_handshake_variants(void)
     static const struct {
         const char *greeting;
         const char *capabilities; /* the command that has to come */
-        const char *answer;       /* to query-uuid; NULL: it is not to be asked */
+        const char *answer;       /* to it */
         bool oob;
     } cases[] = {
         { "{\"QMP\": {\"version\": {}, \"capabilities\": []}}",
-          "{\"execute\":\"qmp_capabilities\"}", VP_TEST_UUID_ANSWER, false },
-        { "{\"QMP\": {\"version\": {}}}", "{\"execute\":\"qmp_capabilities\"}", NULL, false },
-        { "{\"QMP\": {\"capabilities\": [\"new\", \"oob\"]}}", VP_TEST_ENABLE_OOB, NULL, true },
-        { "{\"QMP\": {\"capabilities\": [\"oobs\", [\"oob\"]]}}",
-          "{\"execute\":\"qmp_capabilities\"}", NULL, false },
-        { VP_TEST_GREETING, VP_TEST_ENABLE_OOB,
-          "{\"event\": \"RESUME\"}\r\n"
-          "{\"id\": $ID, \"return\": {\"UUID\": \"C7A5FDBD-EDAF-9455-926A-D65C16DB1809\"}}",
+          "{\"execute\":\"qmp_capabilities\"}", VP_TEST_OK, false },
+        { "{\"QMP\": {\"version\": {}}}", "{\"execute\":\"qmp_capabilities\"}", VP_TEST_OK, false },
+        { "{\"QMP\": {\"capabilities\": [\"new\", \"oob\"]}}", VP_TEST_ENABLE_OOB, VP_TEST_OK,
           true },
+        { "{\"QMP\": {\"capabilities\": [\"oobs\", [\"oob\"]]}}",
+          "{\"execute\":\"qmp_capabilities\"}", VP_TEST_OK, false },
+        { VP_TEST_GREETING, VP_TEST_ENABLE_OOB,
+          "{\"event\": \"RESUME\"}\r\n{\"id\": $ID, \"return\": {}}", true },
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -69,10 +69,8 @@ test_handshake_variants(void)
 
         peer->greeting = cases[i].greeting;
         vp_test_peer_forget(peer);
-        vp_test_peer_expect(peer, cases[i].capabilities, VP_TEST_OK);
-        if (cases[i].answer)
-            vp_test_peer_expect(peer, "{\"execute\":\"query-uuid\"}", cases[i].answer);
-        vp_test_told_start(&told, peer, NULL, cases[i].answer ? VP_TEST_UUID : NULL);
+        vp_test_peer_expect(peer, cases[i].capabilities, cases[i].answer);
+        vp_test_told_start(&told, peer, NULL);
         vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
         g_assert_true(vp_test_peer_done(peer));
         g_assert_true(vp_qmp_session_has_oob(told.session) == cases[i].oob);
@@ -116,14 +114,13 @@ test_bad_handshake(void)
         peer->greeting = cases[i].greeting;
         peer->lenient = true;
         vp_test_peer_always(peer, VP_TEST_ENABLE_OOB, cases[i].capabilities);
-        vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+        vp_test_told_start(&told, peer, NULL);
         vp_test_until(vp_test_told_is(&told, VP_QMP_LOST));
         g_assert_true(g_pattern_match_simple(cases[i].reason,
                                              vp_qmp_session_reason(told.session)));
         peer->greeting = VP_TEST_GREETING;
         vp_test_peer_forget(peer);
         vp_test_peer_always(peer, VP_TEST_ENABLE_OOB, VP_TEST_OK);
-        vp_test_peer_always(peer, "{\"execute\":\"query-uuid\"}", VP_TEST_UUID_ANSWER);
         vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
         user = vp_test_user_new(told.session);
         vp_test_assert_works(peer, user);
@@ -131,43 +128,45 @@ test_bad_handshake(void)
     }
 }
 
-/* Another domain's QEMU: named, not tried again soon, but at once when asked to. */
+/* An owner who connects himself, and at first finds a stranger. */
+typedef struct Careful {
+    VpTestPeer *peer;
+    bool trusts;
+    guint attempts;
+} Careful;
+
+static int
+connect_carefully(VpQmpSession *session, GError **error, gpointer data)
+{
+    Careful *careful = data;
+
+    careful->attempts++;
+    if (careful->trusts)
+        return vp_socket_connect(vp_qmp_session_path(session), NULL, error);
+    vp_refuse(error, VP_ERROR_STRANGER, "process 5 is not the guest's");
+    return -1;
+}
+
+/* Somebody else: told as the owner says it, not tried again soon, but at once when asked to. */
 static void
 test_stranger(void)
 {
-    static const struct {
-        const char *answer;
-        const char *seen;
-    } cases[] = {
-        { "{\"return\": {\"UUID\": \"00000000-0000-0000-0000-000000000001\"}, \"id\": $ID}",
-          "00000000-0000-0000-0000-000000000001" },
-        { "{\"return\": {\"UUID\": \"raw bytes\"}, \"id\": $ID}", "unknown" },
-        { "{\"return\": {\"UUID\": 5}, \"id\": $ID}", "unknown" },
-        { "{\"return\": {}, \"id\": $ID}", "unknown" },
-        { "{\"return\": [], \"id\": $ID}", "unknown" },
-    };
+    static const VpQmpSessionOps ops = { .connect = connect_carefully };
+    g_autoptr(VpTestPeer) peer = vp_test_peer_new();
+    Careful careful = { .peer = peer };
+    VpQmpSession *session = vp_qmp_session_new(peer->loop, "test", peer->path, &ops, &careful);
 
-    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(VpTestPeer) peer = vp_test_peer_new();
-        g_autofree char *reason = g_strdup_printf(
-            "the QEMU at '%s' is not this domain: its UUID is %s, not " VP_TEST_UUID, peer->path,
-            cases[i].seen);
-        VpTestTold told;
-
-        vp_test_peer_forget(peer);
-        vp_test_peer_always(peer, VP_TEST_ENABLE_OOB, VP_TEST_OK);
-        vp_test_peer_expect(peer, "{\"execute\":\"query-uuid\"}", cases[i].answer);
-        vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
-        vp_test_until(vp_test_told_is(&told, VP_QMP_LOST));
-        g_assert_cmpstr(vp_qmp_session_reason(told.session), ==, reason);
-        vp_test_wait(4 * VP_QMP_RETRY_MIN_MS);
-        g_assert_cmpuint(peer->accepted, ==, 1);
-        g_assert_cmpuint(peer->connections.length, ==, 0); /* the place is free for who belongs */
-        vp_test_peer_expect(peer, "{\"execute\":\"query-uuid\"}", VP_TEST_UUID_ANSWER);
-        vp_qmp_session_retry(told.session);
-        vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
-        vp_test_told_stop(&told);
-    }
+    vp_test_until(vp_qmp_session_state(session) == VP_QMP_LOST);
+    g_assert_cmpstr(vp_qmp_session_reason(session), ==, "process 5 is not the guest's");
+    vp_test_wait(4 * VP_QMP_RETRY_MIN_MS);
+    g_assert_cmpuint(careful.attempts, ==, 1);
+    g_assert_cmpuint(peer->accepted, ==, 0);
+    vp_qmp_session_retry(session);
+    vp_test_until(careful.attempts == 2 && vp_qmp_session_state(session) == VP_QMP_LOST);
+    careful.trusts = true;
+    vp_qmp_session_retry(session);
+    vp_test_until(vp_qmp_session_state(session) == VP_QMP_READY);
+    vp_qmp_session_free(session);
 }
 
 /* Nobody there: attempts at 100, 200, 400 ms. */
@@ -179,7 +178,7 @@ test_back_off(void)
     VpTestTold told;
 
     peer->greeting = "no";
-    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+    vp_test_told_start(&told, peer, NULL);
     vp_test_until(vp_test_told_is(&told, VP_QMP_LOST));
     start = g_get_monotonic_time();
     vp_test_until(peer->accepted == 4 && vp_test_told_is(&told, VP_QMP_LOST));
@@ -214,7 +213,7 @@ test_back_off_of_flapping_peer(void)
     gint64 start = g_get_monotonic_time();
     VpTestTold told;
 
-    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+    vp_test_told_start(&told, peer, NULL);
     flap(&told, peer, 4);
     g_assert_cmpint(g_get_monotonic_time() - start, >=, 690000); /* 100 + 200 + 400 ms */
     g_assert_cmpuint(peer->accepted, ==, 4);
@@ -233,7 +232,7 @@ test_no_socket(void)
     for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
         VpTestTold told;
 
-        vp_test_told_start(&told, peer, paths[i], NULL);
+        vp_test_told_start(&told, peer, paths[i]);
         vp_test_until(vp_test_told_is(&told, VP_QMP_LOST));
         g_assert_nonnull(strstr(vp_qmp_session_reason(told.session), paths[i]));
         vp_test_told_stop(&told);
@@ -250,14 +249,14 @@ test_five_seconds(void)
     gint64 start = 0, took = 0;
     VpTestTold one, other, third;
 
-    vp_test_told_start(&third, better, NULL, VP_TEST_UUID);
+    vp_test_told_start(&third, better, NULL);
     flap(&third, better, 4); /* the next delay is 1600 ms */
     vp_test_until(vp_test_told_is(&third, VP_QMP_READY));
     silent->greeting = NULL;
     vp_test_peer_forget(halfway);
     halfway->lenient = true; /* hears qmp_capabilities and says nothing */
-    vp_test_told_start(&one, silent, NULL, VP_TEST_UUID);
-    vp_test_told_start(&other, halfway, NULL, VP_TEST_UUID);
+    vp_test_told_start(&one, silent, NULL);
+    vp_test_told_start(&other, halfway, NULL);
     start = g_get_monotonic_time();
     vp_test_until(vp_test_told_is(&one, VP_QMP_LOST) && vp_test_told_is(&other, VP_QMP_LOST));
     took = (g_get_monotonic_time() - start) / 1000;
@@ -291,7 +290,7 @@ test_full_backlog(void)
     g_assert_cmpint(listen(peer->listener, 0), ==, 0);
     vp_watch_set(&peer->watch, 0); /* nobody accepts */
     for (guint i = 0; i < G_N_ELEMENTS(sessions); i++)
-        sessions[i] = vp_qmp_session_new(peer->loop, "test", peer->path, NULL, &silent, NULL);
+        sessions[i] = vp_qmp_session_new(peer->loop, "test", peer->path, &silent, NULL);
     vp_test_wait(50);
     for (guint i = 0; i < G_N_ELEMENTS(sessions); i++) {
         lost += vp_qmp_session_state(sessions[i]) == VP_QMP_LOST;
@@ -309,7 +308,7 @@ test_freed_in_state(void)
         gsize before = 0;
         VpTestTold told;
 
-        vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+        vp_test_told_start(&told, peer, NULL);
         told.free_in = state;
         if (state == VP_QMP_CONNECTING || state == VP_QMP_LOST) {
             vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
@@ -332,7 +331,7 @@ test_freed_early(void)
     char *message = NULL;
     VpTestTold told;
 
-    vp_test_told_start(&told, peer, NULL, VP_TEST_UUID);
+    vp_test_told_start(&told, peer, NULL);
     queue = vp_qmp_queue_new(told.session);
     vp_qmp_session_free(told.session);
     told.session = NULL;
@@ -375,8 +374,7 @@ test_a_thousand(void)
     before = mallinfo2().uordblks;
     start = g_get_monotonic_time();
     for (guint i = 0; i < G_N_ELEMENTS(sessions); i++)
-        sessions[i] = vp_qmp_session_new(peer->loop, "test", peer->path, VP_TEST_UUID, &silent,
-                                         NULL);
+        sessions[i] = vp_qmp_session_new(peer->loop, "test", peer->path, &silent, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(sessions); i++)
         vp_test_until(vp_qmp_session_state(sessions[i]) == VP_QMP_READY);
     took = (g_get_monotonic_time() - start) / 1000;

@@ -202,8 +202,8 @@ test_reaction_to_event(void)
     static const VpQmpSessionOps reacting = { .event = react };
     g_autoptr(VpTestPeer) peer = vp_test_peer_new();
     Reaction reaction = { 0 };
-    VpQmpSession *session = vp_qmp_session_new(peer->loop, "test", peer->path, VP_TEST_UUID,
-                                               &reacting, &reaction);
+    VpQmpSession *session = vp_qmp_session_new(peer->loop, "test", peer->path, &reacting,
+                                               &reaction);
 
     vp_test_until(vp_qmp_session_state(session) == VP_QMP_READY);
     reaction.sender = vp_test_user_new(session);

@@ -139,6 +139,7 @@ test_gerrors(void)
         { VP_ERROR_UNSUPPORTED, 67, "unsupported configuration: 100%s" },
         { VP_ERROR_LIMIT, 8, "invalid argument: 100%s" },
         { VP_ERROR_CLOSED, 1, "internal error: 100%s" },
+        { VP_ERROR_STRANGER, 1, "internal error: 100%s" },
     };
     g_autoptr(GError) foreign = g_error_new_literal(G_FILE_ERROR, G_FILE_ERROR_NOENT, "none");
     vp_autofd int peer = -1;

@@ -3,6 +3,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 
 from harness import guest, limits, qmp, rpc, upstream, xdr
@@ -53,7 +55,7 @@ class Attaching(Scripted):
 
     def test_when_a_guest_starts(self):
         domain, server = self.guest("g")
-        server.wait_command("query-uuid")
+        server.wait_command("qmp_capabilities")
         self.virtpassd.wait_session("g")
         self.served(domain)
 
@@ -190,7 +192,7 @@ class Attaching(Scripted):
         self.assertIn("running", client.monitor(self.ref(original), STATUS))
 
     def test_copy_that_came_first(self):
-        """The copy runs alone: what answers says that it is somebody else"""
+        """The copy runs alone, and knocks nowhere"""
         original = guest.uuid("g")
         words = upstream.session_words(self.virtpassd.session_dir, original)
         self.qemu("g")
@@ -212,7 +214,7 @@ class Attaching(Scripted):
         self.virtpassd.end()
         started = time.monotonic()
         self.virtpassd.start()
-        limits.poll_until(lambda: all(server.named("query-uuid") for server in servers),
+        limits.poll_until(lambda: all(server.named("qmp_capabilities") for server in servers),
                           "a thousand sessions", timeout=60)
         took = time.monotonic() - started
         print(f"# {took:.2f} s for a thousand sessions")
@@ -257,6 +259,174 @@ class Log(OneGuest):
         limits.poll_until(lambda: self.said("h: QMP session connecting -> lost"), "it is told")
 
 
+# Binds sockets at the paths that it is told and says how many bytes have come there. With "end" it
+# ends, without leaving.
+STRANGER = """
+import os, select, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o666)
+listener.listen(8)
+print("listens", flush=True)
+peers, count, connections = [], 0, 0
+while True:
+    for ready in select.select([listener, sys.stdin, *peers], [], [])[0]:
+        if ready is listener:
+            peers.append(listener.accept()[0])
+            connections += 1
+            peers[-1].send(b'{"QMP": {"version": {}, "capabilities": ["oob"]}}\\r\\n')
+        elif ready is sys.stdin:
+            if not sys.stdin.readline():
+                sys.exit()
+            print(connections, count, flush=True)
+        else:
+            data = ready.recv(65536)
+            count += len(data)
+            if not data:
+                peers.remove(ready)
+"""
+
+
+class Stranger:
+    """Another process than the guest's at the path of its socket."""
+
+    def __init__(self, test, path):
+        self.process = subprocess.Popen([sys.executable, "-c", STRANGER, path], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.path = path
+        test.addCleanup(self.close)
+        assert self.process.stdout.readline() == "listens\n"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def heard(self):
+        """(connections, bytes)"""
+        print(file=self.process.stdin, flush=True)
+        return tuple(map(int, self.process.stdout.readline().split()))
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.communicate()
+            os.unlink(self.path)
+
+
+class Process(Scripted):
+    """The peer of a session is the process that libvirt has started for the domain"""
+
+    def lost(self, *parts):
+        """The session is not there, for this reason; libvirtd's monitor serves."""
+        def reason():
+            text = self.virtpassd.sessions().get("g", {}).get("reason", "")
+            return text if all(part in text for part in parts) else None
+        limits.poll_until(reason, f"a reason with {parts}")
+        self.assertEqual(self.virtpassd.sessions()["g"]["session"], "shared")
+
+    def lifecycle(self, domain):
+        self.upstream.lifecycle(domain, upstream.RESUMED)
+
+    def path(self):
+        return self.virtpassd.session_path(guest.uuid("g"))
+
+    def by_libvirtd(self, domain, **more):
+        self.assertIn("libvirt's monitor", self.client().monitor(self.ref(domain), STATUS, **more))
+
+    def test_socket_bound_before_the_guest_started(self):
+        """It hears nothing and gets no descriptor; with the guest's own socket all is well"""
+        stranger = Stranger(self, self.path())
+        domain = self.upstream.add("g", self.session_xml("g"), 1, upstream.STARTED)
+        self.lost(str(stranger.pid), self.path(), str(os.getpid()))
+        with open("/dev/null", "rb") as file:
+            self.by_libvirtd(domain, fds=[file.fileno()])
+        self.assertEqual(stranger.heard()[1], 0)
+        connections = stranger.heard()[0]
+        limits.stays(lambda: stranger.heard()[0] == connections, "it is not tried again and again")
+        stranger.close()
+        self.qemu("g")
+        self.lifecycle(domain)
+        self.virtpassd.wait_session("g")
+        self.assertIn("running", self.client().monitor(self.ref(domain), STATUS))
+
+    def test_socket_bound_while_the_session_serves(self):
+        """A name that somebody else has taken is no way in, also after a restart"""
+        domain, server = self.guest("g")
+        self.virtpassd.wait_session("g")
+        os.rename(self.path(), self.path() + ".away")
+        stranger = Stranger(self, self.path())
+        self.assertIn("running", self.client().monitor(self.ref(domain), STATUS))
+        self.virtpassd.restart()
+        self.lost(str(stranger.pid))
+        self.assertEqual(stranger.heard()[1], 0)
+        stranger.close()
+        os.rename(self.path() + ".away", self.path())
+        self.lifecycle(domain)
+        self.virtpassd.wait_session("g")
+        self.assertEqual(len(server.named("query-status")), 1)
+
+    def test_guest_with_a_uuid_of_its_own(self):
+        """<sysinfo> may give the guest's system another uuid: QEMU is not asked for it"""
+        server = self.qemu("g", uuid=guest.uuid("other"))
+        domain = self.upstream.add("g", self.session_xml("g"), 1, upstream.STARTED)
+        self.virtpassd.wait_session("g")
+        self.assertIn("running", self.client().monitor(self.ref(domain), STATUS))
+        self.assertEqual(server.named("query-uuid"), [])
+
+    def test_pid_file_that_names_another_guest(self):
+        """A QEMU has inherited the descriptor of its pid file: what it writes there is believed only
+        of who holds the lock"""
+        stranger = Stranger(self, self.path())
+        domain = self.upstream.add("g", self.session_xml("g"), 1)
+        domain.note_process(stranger.pid)
+        self.lifecycle(domain)
+        self.lost(str(stranger.pid), "lock")
+        domain.note_process(locked=False)
+        self.lifecycle(domain)
+        self.lost(str(os.getpid()), "lock")
+        self.assertEqual(stranger.heard(), (0, 0))
+
+    def test_pid_files_that_are_none(self):
+        """None of them keeps virtpassd waiting, and the next good one is read"""
+        path = os.path.join(self.upstream.state_dir, "g.pid")
+        server = self.qemu("g")
+        domain = self.upstream.add("g", self.session_xml("g"), 1)
+        domain.pid_file.close()
+        domain.pid_file = None
+
+        def link():
+            os.symlink("/etc/hostname", path)
+
+        def write(text):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(text)
+        for make, part in ((lambda: os.mkfifo(path), "not a regular file"),
+                           (link, path), (lambda: write(""), "no number"),
+                           (lambda: write("1" * 33), "33 bytes"), (lambda: write("-5"), "no number"),
+                           (lambda: write("999999999\n"), "has ended")):
+            make()
+            self.lifecycle(domain)
+            self.lost(part)
+            os.unlink(path)
+        self.assertEqual(server.connections, 0)
+        domain.note_process()
+        self.lifecycle(domain)
+        self.virtpassd.wait_session("g")
+
+    def test_paths_that_are_no_sockets(self):
+        domain = self.upstream.add("g", self.session_xml("g"), 1)
+        with open(self.virtpassd.path("away"), "w", encoding="ascii"):
+            pass
+        for make in (os.mkfifo, lambda path: os.symlink(self.virtpassd.path("away"), path),
+                     lambda path: os.link(self.virtpassd.path("away"), path)):
+            make(self.path())
+            self.lifecycle(domain)
+            self.lost("not a socket")
+            os.unlink(self.path())
+        self.qemu("g")
+        self.lifecycle(domain)
+        self.virtpassd.wait_session("g")
+
+
 class Handshake(Scripted):
     def attach(self, script=None):
         domain, server = self.guest("g", script=script)
@@ -266,7 +436,7 @@ class Handshake(Scripted):
     def test_with_oob(self):
         _, server = self.attach()
         self.assertEqual([message.get("execute") for message in server.commands],
-                         ["qmp_capabilities", "query-uuid"])
+                         ["qmp_capabilities"])
         self.assertEqual(server.commands[0]["arguments"], {"enable": ["oob"]})
         self.assertTrue(self.virtpassd.sessions()["g"]["oob"])
 

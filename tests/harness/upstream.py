@@ -10,6 +10,7 @@ A thread for each connection; the lock is for the records and the model.
 """
 
 import contextlib
+import fcntl
 import os
 import socket
 import threading
@@ -25,7 +26,7 @@ from harness.rpc import (AUTH_LIST, CLOSE, DOMAIN_DEFINE_XML, DOMAIN_DEFINE_XML_
 FEATURES = {3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
 
 # (event, detail) of lifecycle events.
-DEFINED, STARTED, STOPPED, UNDEFINED = (0, 0), (2, 0), (5, 1), (1, 0)
+DEFINED, STARTED, STOPPED, UNDEFINED, RESUMED = (0, 0), (2, 0), (5, 1), (1, 0), (4, 0)
 
 
 class Refuse(Exception):
@@ -41,14 +42,57 @@ UNDECODABLE = Refuse(39, 7, "Unable to decode message payload")
 NO_REPLY = object()
 
 
+class PidFile:
+    """What libvirt leaves of a guest's process: its number, and a lock that the process holds.
+
+    As a rule it is the test's own, in which the scripted QEMUs are. Nothing else in the test may
+    open the file: the lock of a process is gone with the first descriptor that it closes.
+    """
+
+    def __init__(self, path, pid=None, locked=True):
+        self.path = path
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        os.write(self.fd, f"{pid or os.getpid()}\n".encode())
+        if locked:
+            fcntl.lockf(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def close(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        os.close(self.fd)
+
+
 class Domain:
     """What the model knows of one domain."""
 
-    def __init__(self, name, xml=None, number=-1):
+    def __init__(self, name, xml=None, number=-1, state_dir=None):
         self.name = name
         self.uuid = guest.uuid(name)
+        self.state_dir = state_dir
+        self.pid_file = None
+        self._id = -1
         self.id = number
         self.xml = xml or guest.domain(name)
+
+    @property
+    def id(self):
+        return self._id
+
+    @id.setter
+    def id(self, number):
+        """With it comes and goes the pid file."""
+        if self.pid_file and number < 0:
+            self.pid_file.close()
+            self.pid_file = None
+        if self.state_dir and number >= 0 and not self.pid_file:
+            self.note_process()
+        self._id = number
+
+    def note_process(self, pid=None, locked=True):
+        """Another pid file than one that names the test's process."""
+        if self.pid_file:
+            self.pid_file.close()
+        self.pid_file = PidFile(os.path.join(self.state_dir, self.name + ".pid"), pid, locked)
 
     @property
     def ref(self):
@@ -107,6 +151,11 @@ class Upstream:
         self.answered = (rpc.CALL, rpc.CALL_FDS)  # types of frames that get a reply
         self.linger = False          # keep the way back open when a peer has sent its last byte
         self.handlers = {(prog, proc): getattr(self, name) for prog, proc, name in MODEL}
+        # Where virtpassd looks for pid files, as the system's and as a user's.
+        self.state_dir = os.path.join(os.path.dirname(path), "qemu")
+        os.makedirs(self.state_dir, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.symlink(".", os.path.join(self.state_dir, "run"))
         self.listener = None
         self.listen()
 
@@ -148,6 +197,9 @@ class Upstream:
             self.stop()
         for _, frame in self.frames:
             frame.close_fds()
+        for domain in self.domains.values():
+            if domain.pid_file:
+                domain.pid_file.close()
 
     # -- serving ------------------------------------------------------------
 
@@ -213,7 +265,10 @@ class Upstream:
     # -- the model ----------------------------------------------------------
 
     def add(self, name, xml=None, number=-1, event=None):
-        domain = Domain(name, xml, number)
+        known = self.domains.get(guest.uuid(name))
+        domain = Domain(name, xml, number, self.state_dir)
+        if known and known.pid_file and number < 0:  # a definition of what runs
+            domain.pid_file, known.pid_file = known.pid_file, None
         with self.lock:
             self.domains[domain.uuid] = domain
         if event:
