@@ -80,10 +80,12 @@ class Profile(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_capabilities_are_the_unit_s(self):
-        """But for dac_read_search, which the kernel tries before dac_override"""
+        """But for dac_read_search, which the kernel tries before dac_override, and those that are
+        to be had only in namespaces of one's own"""
         unit = (DATA / "virtpassd.service.in").read_text(encoding="utf-8")
         bounds = re.search("^CapabilityBoundingSet=(.*)$", unit, re.M)[1].lower().split()
         profile = (DATA / "apparmor-virtpassd.in").read_text(encoding="utf-8")
         allowed = re.findall("^  capability ([a-z_]+),$", profile, re.M)
-        self.assertEqual(set(allowed) - {"dac_read_search"},
+        inside = {"setpcap", "sys_admin", "sys_chroot"}
+        self.assertEqual(set(allowed) - {"dac_read_search"} - inside,
                          {name.removeprefix("cap_") for name in bounds})
