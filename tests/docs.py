@@ -38,6 +38,7 @@ INSTALLED = {
     "lib/systemd/system/virtpassd-tls.socket",
     "lib/systemd/system/virtpassd.service",
     "lib/systemd/system/virtpassd.socket",
+    "lib/sysusers.d/virtpassd.conf",
     "sbin/virtpassd",
     "share/bash-completion/completions/virtpass",
     "share/bash-completion/completions/virtpassd",

@@ -355,9 +355,9 @@
 #define VP_PROBE_FILES_OPEN_MAX 128u
 
 /* Threads that look at paths which clients named, and those of them for one client's user. One that
- * looks at a file server which has gone may be there for ever. */
-#define VP_LOOK_RUNNING_MAX 32u
-#define VP_LOOK_OWNER_RUNNING_MAX 2u
+ * looks at a file server which has gone may be there for ever; often all clients are root. */
+#define VP_LOOK_RUNNING_MAX 96u
+#define VP_LOOK_OWNER_RUNNING_MAX 8u
 
 /* Binaries whose facts are kept in memory (1 MB each), and in files. Hosts have one or two, or one
  * for each architecture: 30. */

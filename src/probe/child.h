@@ -18,8 +18,8 @@ typedef struct VpProbeChildOps {
     void (*ended)(VpProbeChild *child, const char *reason, gpointer data);
 } VpProbeChildOps;
 
-/* Starts @emulator in @sandbox, which is borrowed. That it cannot be executed is told by ended(). NULL and @error: no process, no
- * descriptors. */
+/* Starts @emulator in @sandbox, which is borrowed. That it cannot be executed is told by ended().
+ * NULL and @error: no process, no descriptors. */
 VpProbeChild *vp_probe_child_start(VpLoop *loop, const VpSandbox *sandbox, const char *emulator,
                                    const VpProbeChildOps *ops, gpointer data, GError **error);
 

@@ -60,7 +60,8 @@ static const char *const machine[] = {
     "bpf", "perf_event_open", "userfaultfd", "kexec_load", "kexec_file_load", "init_module",
     "finit_module", "delete_module", "create_module", "reboot", "settimeofday", "clock_settime",
     "clock_adjtime", "adjtimex", "stime", "acct", "syslog", "sethostname", "setdomainname",
-    "lookup_dcookie", "iopl", "ioperm", "modify_ldt", "vm86", "vm86old", "vhangup", "uselib", "nfsservctl", "_sysctl", "sysfs", "ustat", NULL,
+    "lookup_dcookie", "iopl", "ioperm", "modify_ldt", "vm86", "vm86old", "vhangup", "uselib",
+    "nfsservctl", "_sysctl", "sysfs", "ustat", NULL,
 };
 
 /* These have a fallback in their callers, who take it if the kernel is too old for them. Flags of

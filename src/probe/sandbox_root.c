@@ -84,20 +84,12 @@ add_bound(const char *path, int fd)
     return true;
 }
 
-/* True also for what this system does not have. */
 static bool
-bind_system_path(const char *path)
+add_link(const char *path, int fd)
 {
-    vp_autofd int fd = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
     Bound *next = &bound[n_bound];
-    struct stat status;
-    ssize_t n = 0;
+    ssize_t n = readlinkat(fd, "", next->link, sizeof(next->link) - 1);
 
-    if (fd < 0 || fstat(fd, &status) < 0)
-        return errno == ENOENT || errno == ENOTDIR;
-    if (!S_ISLNK(status.st_mode))
-        return add_bound(path, fd);
-    n = readlink(path, next->link, sizeof(next->link) - 1);
     if (n < 0)
         return false;
     next->link[n] = '\0';
@@ -107,16 +99,18 @@ bind_system_path(const char *path)
     return true;
 }
 
-/* Only by a path without symbolic links, so that it is what it says. */
-static void
-bind_directory(const char *path)
+/* A symbolic link is one there too. @resolve: RESOLVE_NO_SYMLINKS: it is where @path says, through
+ * no other. True also for what is not there. */
+static bool
+bind_path(const char *path, guint64 resolve)
 {
-    struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_DIRECTORY,
-                            .resolve = RESOLVE_NO_SYMLINKS };
+    struct open_how how = { .flags = O_PATH | O_CLOEXEC | O_NOFOLLOW, .resolve = resolve };
     vp_autofd int fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+    struct stat status;
 
-    if (fd >= 0)
-        add_bound(path, fd);
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return errno == ENOENT || errno == ENOTDIR;
+    return S_ISLNK(status.st_mode) ? add_link(path, fd) : add_bound(path, fd);
 }
 
 static void
@@ -126,7 +120,7 @@ bind_siblings(const char *prefix)
 
     for (gsize i = 0; i < G_N_ELEMENTS(siblings); i++) {
         if (snprintf(path, sizeof(path), "%s/%s", prefix, siblings[i]) < (int)sizeof(path))
-            bind_directory(path);
+            bind_path(path, RESOLVE_NO_SYMLINKS);
     }
 }
 
@@ -148,7 +142,7 @@ bind_emulator(int emulator_fd, const char *real)
         add_bound(real, emulator_fd);
         return;
     }
-    bind_directory(path);
+    bind_path(path, RESOLVE_NO_SYMLINKS);
     if (strcmp(slash, "/bin") == 0) {
         *slash = '\0';
         bind_siblings(path);
@@ -275,7 +269,7 @@ vp_sandbox_enter_root(const char *emulator, int emulator_fd)
     if (!become_private())
         return "mounts cannot be made private";
     for (gsize i = 0; i < G_N_ELEMENTS(system_paths); i++) {
-        if (!bind_system_path(system_paths[i]))
+        if (!bind_path(system_paths[i], 0))
             return system_paths[i];
     }
     if (real[0] == '/')

@@ -46,7 +46,8 @@ inquire(VpTestStage *stage, const char *behaviour, const VpInquiryTimes *times)
 {
     g_autofree char *path = vp_test_fake(stage, behaviour);
     Outcome outcome = { 0 };
-    g_autoptr(VpInquiry) inquiry = vp_inquiry_new(stage->loop, stage->sandbox, path, times, on_inquired, &outcome);
+    g_autoptr(VpInquiry) inquiry = vp_inquiry_new(stage->loop, stage->sandbox, path, times,
+                                                  on_inquired, &outcome);
 
     vp_test_until(outcome.there);
     return outcome;
@@ -137,8 +138,8 @@ test_no_program(void)
     vp_test_stage_start(&stage);
     for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
         g_auto(Outcome) outcome = { 0 };
-        g_autoptr(VpInquiry) inquiry = vp_inquiry_new(stage.loop, stage.sandbox, paths[i], &vp_inquiry_times,
-                                                      on_inquired, &outcome);
+        g_autoptr(VpInquiry) inquiry = vp_inquiry_new(stage.loop, stage.sandbox, paths[i],
+                                                      &vp_inquiry_times, on_inquired, &outcome);
 
         vp_test_until(outcome.there);
         g_assert_error(outcome.error, VP_ERROR, VP_ERROR_FAILED);
@@ -252,8 +253,8 @@ test_freed_early(void)
     path = vp_test_fake(&stage, "hangs");
     for (guint turns = 0; turns < 12; turns++) {
         Outcome outcome = { .there = true };
-        g_autoptr(VpInquiry) inquiry = vp_inquiry_new(stage.loop, stage.sandbox, path, &vp_inquiry_times,
-                                                      on_inquired, &outcome);
+        g_autoptr(VpInquiry) inquiry = vp_inquiry_new(stage.loop, stage.sandbox, path,
+                                                      &vp_inquiry_times, on_inquired, &outcome);
 
         for (guint i = 0; i < turns; i++) {
             g_main_context_iteration(NULL, FALSE);
