@@ -319,8 +319,8 @@
 /* Device types. QEMU 7.2 for x86 has 445. */
 #define VP_PROBE_TYPES_MAX 8192u
 
-/* All that one process of it says. QEMU 7.2 for x86 says 3.3 MB. */
-#define VP_PROBE_BYTES_MAX (64u * 1024 * 1024)
+/* All that one process of it says. QEMU 7.2 for x86 says 3.3 MB, 11.1 5 MB. */
+#define VP_PROBE_BYTES_MAX (16u * 1024 * 1024)
 
 /* Device types that may end the process by being asked for. A stock Debian has two; a build whose
  * modules do not fit to it would end with each of them, and each costs a start of QEMU. */
@@ -331,8 +331,9 @@
 #define VP_SCHEMA_STEPS_MAX 100000u
 #define VP_SCHEMA_DEPTH_MAX 1024u
 
-/* What one message of it says. The longest, the schema of QEMU 11.1, has 0.4 MB. */
-#define VP_PROBE_MESSAGE_MAX (4u * 1024 * 1024)
+/* One message of it, without the end of its line: it is read in one go. The longest, QEMU's schema,
+ * has some 0.4 MB. */
+#define VP_PROBE_MESSAGE_MAX (2u * 1024 * 1024)
 
 /* Bytes of its complaints that are read in one turn of the loop. It may never stop. */
 #define VP_PROBE_STDERR_TURN_MAX (64u * 1024)

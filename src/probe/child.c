@@ -298,6 +298,15 @@ open_descriptors(VpProbeChild *child, int *monitor_fd, int *stderr_fd, GError **
     return true;
 }
 
+/* A client may have named it: other paths there could lead anywhere. */
+static bool
+is_process_link(const char *emulator)
+{
+    int pid = 0, n = 0;
+
+    return sscanf(emulator, "/proc/%d/exe%n", &pid, &n) == 1 && n > 0 && emulator[n] == '\0';
+}
+
 static bool
 start_process(VpProbeChild *child, Start *start, GError **error)
 {
@@ -309,7 +318,7 @@ start_process(VpProbeChild *child, Start *start, GError **error)
     vp_autofd int emulator_fd = -1;
     VpSandboxed process = { 0 };
 
-    if (g_str_has_prefix(start->emulator, "/proc/"))
+    if (is_process_link(start->emulator))
         emulator_fd = open(start->emulator, O_PATH | O_CLOEXEC);
     start->argv = (char **)argv;
     start->emulator_fd = emulator_fd;

@@ -95,8 +95,8 @@ become_user(const VpSandbox *sandbox)
            setresuid(sandbox->uid, sandbox->uid, sandbox->uid) == 0;
 }
 
-/* Processes are counted for each user, and since Linux 5.14 in each user namespace by itself. An
- * ordinary user has others, which in no namespace would count. */
+/* Processes are counted for each user, and since Linux 5.14 in each user namespace by itself. A user
+ * who is not there for this alone has others, which count where there is no such namespace. */
 static bool
 set_limits(const VpSandbox *sandbox)
 {
@@ -108,7 +108,7 @@ set_limits(const VpSandbox *sandbox)
         if (setrlimit(limits[i].resource, &limit) < 0)
             return false;
     }
-    return !(sandbox->is_root || (sandbox->namespaces & CLONE_NEWUSER)) ||
+    return !((sandbox->is_root && sandbox->has_user) || (sandbox->namespaces & CLONE_NEWUSER)) ||
            setrlimit(RLIMIT_NPROC, &processes) == 0;
 }
 
@@ -226,13 +226,24 @@ kill_process(VpSandboxed *process)
     vp_clear_fd(&process->pidfd);
 }
 
+/* As fork(), in new namespaces. Not clone3(): filters that cannot look into its arguments, as those
+ * of containers and of RestrictNamespaces=, refuse it to all. */
+static pid_t
+fork_with(guint64 flags, int *ret_pidfd)
+{
+    flags |= CLONE_PIDFD | SIGCHLD;
+#ifdef __s390__
+    return syscall(SYS_clone, 0, flags, ret_pidfd, 0, 0);
+#else
+    return syscall(SYS_clone, flags, 0, ret_pidfd, 0, 0);
+#endif
+}
+
 bool
 vp_sandbox_clone(const VpSandbox *sandbox, VpSandboxFunc run, gpointer data,
                  VpSandboxed *ret_process, GError **error)
 {
     int pidfd = -1, pipes[2] = { -1, -1 };
-    struct clone_args args = { .flags = CLONE_PIDFD | sandbox->namespaces,
-                               .pidfd = (guintptr)&pidfd, .exit_signal = SIGCHLD };
     vp_autofd int wait_fd = -1;
     vp_autofd int go_fd = -1;
     pid_t pid = -1;
@@ -240,7 +251,7 @@ vp_sandbox_clone(const VpSandbox *sandbox, VpSandboxFunc run, gpointer data,
     if (pipe2(pipes, O_CLOEXEC) == 0) {
         wait_fd = pipes[0];
         go_fd = pipes[1];
-        pid = syscall(SYS_clone3, &args, sizeof(args));
+        pid = fork_with(sandbox->namespaces, &pidfd);
     }
     if (pid == 0)
         begin(run, data, wait_fd, go_fd);

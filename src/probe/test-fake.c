@@ -17,6 +17,8 @@
  *     closes       closes the monitor and stays
  *     chatters     says 1 MiB on stderr before it dies as "dies"
  *     says-N       says N bytes in all on its monitor
+ *     message-N    greets with a message of N bytes, the end of its line not counted, before the
+ *                  first answer
  *     rights       tells its user, variables and descriptors as the version's package
  *     endless      begins a message that has no end
  *     attack-NAME  does what test-attack.c says, and tells what it has gained in the same place
@@ -125,6 +127,8 @@ greet(void)
     snprintf(text, sizeof(text), "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 7, \"minor\": 2, "
              "\"micro\": 1}, \"package\": \"%s\"}, \"capabilities\": []}}\r\n", rights);
     say(text);
+    if (is("message"))
+        say_event(number + 2);
 }
 
 static void

@@ -225,6 +225,24 @@ test_bytes_limit(void)
 }
 
 static void
+test_message_limit(void)
+{
+    g_autofree char *most = g_strdup_printf("message-%u", VP_PROBE_MESSAGE_MAX);
+    g_autofree char *more = g_strdup_printf("message-%u", VP_PROBE_MESSAGE_MAX + 1);
+    VpTestStage stage;
+    g_auto(Outcome) good = { 0 };
+    g_auto(Outcome) bad = { 0 };
+
+    vp_test_stage_start(&stage);
+    good = inquire(&stage, most, &vp_inquiry_times);
+    assert_facts(&good, NULL);
+    bad = inquire(&stage, more, &vp_inquiry_times);
+    g_assert_error(bad.error, VP_ERROR, VP_ERROR_FAILED);
+    g_assert_nonnull(strstr(bad.error->message, "it says more at a time than QEMU would"));
+    vp_test_stage_stop(&stage);
+}
+
+static void
 test_rights(void)
 {
     VpTestStage stage;
@@ -275,6 +293,7 @@ main(int argc, char **argv)
     g_test_add_func("/probe/inquiry/total-time", test_total_time);
     g_test_add_func("/probe/inquiry/deaths-limit", test_deaths_limit);
     g_test_add_func("/probe/inquiry/bytes-limit", test_bytes_limit);
+    g_test_add_func("/probe/inquiry/message-limit", test_message_limit);
     g_test_add_func("/probe/inquiry/rights", test_rights);
     g_test_add_func("/probe/inquiry/freed-early", test_freed_early);
     return g_test_run();
