@@ -74,7 +74,8 @@ void vp_added_lost(VpAdded *added);
 /* A user of the session: has a queue of it. */
 VpAddedUser *vp_added_user_new(VpAdded *added);
 
-/* Whose user it is, see vp_probe_get(). Without this it shares with all others without. */
+/* On whose behalf its commands come, see vp_probe_get(). Without this it shares with all others
+ * without. */
 void vp_added_user_set_owner(VpAddedUser *user, const char *owner);
 
 /* As vp_qmp_queue_free(): no callback comes any more. An added command that has begun goes on to

@@ -5,7 +5,7 @@
  * its monitor on one end of a socket pair. It holds nothing that could be lost, so it always ends
  * by SIGKILL, and also when we end (PDEATHSIG); what it has started ends with it.
  *
- * Who chose the binary may be any client, so that it runs in a sandbox (sandbox.c). Beside that it
+ * Any client may have chosen the binary, so that it runs in a sandbox (sandbox.c). Beside that it
  * has an environment of three variables, and no descriptors but /dev/null, the monitor and stderr.
  *
  * The binary is opened before the rights go: the file that is looked at is the one that runs where
@@ -69,7 +69,7 @@ struct VpProbeChild {
     GString *said;       /* on its standard error: the end of it, SAID_MAX bytes at most */
 };
 
-/* What the new process needs, made before it. */
+/* Arguments of the new process, made before it. */
 typedef struct Start {
     const VpSandbox *sandbox;
     const char *emulator;
@@ -99,7 +99,7 @@ place_descriptors(const Start *start)
            dup2(null, 0) >= 0 && dup2(null, 1) >= 0 && dup2(monitor_fd, MONITOR_FD) >= 0;
 }
 
-/* What was opened. A script is read by its interpreter, by a descriptor that it must have. */
+/* The file that was opened. A script is read by its interpreter, which must have the descriptor. */
 static void
 execute_opened(const Start *start, int fd)
 {

@@ -366,7 +366,7 @@ on_inquired(GVariant *facts, const char *program, const GError *error, gpointer 
     start_next(probe);
 }
 
-/* What is asked next in the owner's name; NULL: nothing now. */
+/* The next one to be asked in the owner's name; NULL: none now. */
 static Entry *
 find_next(const Owner *owner)
 {

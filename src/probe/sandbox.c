@@ -21,7 +21,7 @@
  * executed is the very file that was looked at. An ordinary user's virtpassd runs what the user
  * could run as well; it confines as far as it can and refuses nothing.
  *
- * What can be had is found out by trying, once.
+ * All this is found out by trying, once.
  */
 
 #include "probe/sandbox.h"
@@ -95,8 +95,8 @@ become_user(const VpSandbox *sandbox)
            setresuid(sandbox->uid, sandbox->uid, sandbox->uid) == 0;
 }
 
-/* Processes are counted for each user, and since Linux 5.14 in each user namespace by itself. A user
- * who is not there for this alone has others, which count where there is no such namespace. */
+/* Processes are counted for each user, and since Linux 5.14 in each user namespace by itself. A
+ * user who is not there for this alone has others, which count where there is no such namespace. */
 static bool
 set_limits(const VpSandbox *sandbox)
 {

@@ -19,7 +19,7 @@ VpSandbox *vp_sandbox_new(const char *user, GError **error);
 void vp_sandbox_free(VpSandbox *sandbox);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpSandbox, vp_sandbox_free)
 
-/* What is missing, for the log: a sentence; NULL: nothing. */
+/* A sentence for the log about what is missing; NULL: nothing is. */
 const char *vp_sandbox_shortfall(const VpSandbox *sandbox);
 
 /* Only binaries that nobody but root can have written are run. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What the fake QEMU tries when it is called attack-NAME. It is done for real, but for signals,
- * which are asked about only: the test must not end the machine that it is run on when it fails.
+ * The attacks of the fake QEMU when it is called attack-NAME. They are made for real, but for
+ * signals, which are asked about only: a test that fails must not end the machine.
  */
 
 #include "probe/test-attack.h"
@@ -28,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What has been gained. */
+/* The list of gains. */
 typedef struct Gains {
     const char *self;
     char *out;

@@ -304,8 +304,8 @@ test_owner_running_limit(void)
     scene_stop(&scene);
 }
 
-/* What an owner with an endless program waits for is asked in another one's name, who wants it
- * too; then he has it as well. */
+/* A binary that an owner with an endless program waits for is asked in the name of another one who
+ * wants it too; then both have it. */
 static void
 test_shared_between_owners(void)
 {

@@ -256,7 +256,7 @@ is_inside(const char *with, const char *name)
     return false;
 }
 
-/* What root is in many containers. */
+/* As root is in many containers. */
 static void
 test_without_namespaces(void)
 {
