@@ -347,7 +347,7 @@
 /* Binaries that wait for their turn on behalf of one user; for more the answer is an error. */
 #define VP_PROBE_OWNER_WAITING_MAX 32u
 
-/* What the process may have: address space (QEMU 7.2 takes 0.3 GB, half of it libraries),
+/* Limits of the process: address space (QEMU 7.2 takes 0.3 GB, half of it libraries),
  * processor time (QEMU 7.2 takes 0.5 s), processes and threads (QEMU has 3, a script around it some
  * more), open files (QEMU has 20). */
 #define VP_PROBE_MEMORY_MAX (2ull * 1024 * 1024 * 1024)
