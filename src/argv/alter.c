@@ -464,14 +464,8 @@ apply_steps(Work *work, GError **error)
 static bool
 check_clashes(const Work *work, GError **error)
 {
-    for (guint i = 0; i < work->plan->steps->len; i++) {
-        const VpStep *step = work->plan->steps->pdata[i];
-
-        if (step->kind == VP_STEP_GROUP
-            && !vp_check_group_clash(work->cmdline, step->group, error))
-            return false;
-    }
-    return vp_check_clashes(work->cmdline, work->touched, error);
+    return vp_check_group_clashes(work->cmdline, work->plan, error)
+           && vp_check_clashes(work->cmdline, work->touched, error);
 }
 
 static void

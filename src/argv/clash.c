@@ -8,8 +8,8 @@
  * are compared, for only QEMU knows what it gives to a device without one. The root bus of the two
  * x86 machines may be left out, and then is compared as if it had been named.
  *
- * What was touched is looked at closely, all other options only as far as strstr() says that they
- * may have the same id.
+ * Each option claims an id and places. All claims go into one table, with the two options that make
+ * them first, so that the work grows with the number of options and not with its square.
  */
 
 #include "argv/clash.h"
@@ -44,47 +44,75 @@ get(const VpOption *option, const char *key)
 
 /* --- ids --------------------------------------------------------------------- */
 
-static bool
-check_id(const VpCmdline *cmdline, const VpOption *touched, GError **error)
+/* The id that the option claims among those of its kind; NULL: none. */
+static char *
+claimed_id(const VpOption *option)
 {
-    const VpOptionRow *row = touched->row;
-    g_autofree char *id = row->id_key ? get(touched, row->id_key) : NULL;
+    const VpOptionRow *row = option->row;
+    g_autofree char *id = row->id_key ? get(option, row->id_key) : NULL;
 
-    for (guint i = 0; id && *id && i < cmdline->options->len; i++) {
-        const VpOption *other = cmdline->options->pdata[i];
-        g_autofree char *other_id = NULL, *brief = NULL, *other_brief = NULL;
+    return id && *id ? g_strconcat(row->name, " ", id, NULL) : NULL;
+}
 
-        if (other == touched || other->row != row || !strstr(other->value, id))
+static bool
+refuse_id(const VpOption *touched, const VpOption *other, GError **error)
+{
+    g_autofree char *id = get(touched, touched->row->id_key);
+    g_autofree char *brief = vp_option_brief(touched), *other_brief = vp_option_brief(other);
+
+    return vp_refuse(error, VP_ERROR_FAILED, "'%s' and '%s' have the same %s '%s'", brief,
+                     other_brief, touched->row->id_key, id);
+}
+
+/* The groups' ids that options have, each with the first option. */
+static GHashTable *
+collect_group_ids(const VpCmdline *cmdline)
+{
+    GHashTable *ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    for (guint i = 0; i < cmdline->options->len; i++) {
+        VpOption *option = cmdline->options->pdata[i];
+        g_autofree char *id = NULL, *name = NULL;
+
+        if (!option->row || !option->row->id_key || !option->row->group)
             continue;
-        other_id = get(other, row->id_key);
-        if (g_strcmp0(id, other_id) != 0)
-            continue;
-        brief = vp_option_brief(touched);
-        other_brief = vp_option_brief(other);
-        g_set_error(error, VP_ERROR, VP_ERROR_FAILED, "'%s' and '%s' have the same %s '%s'", brief,
-                    other_brief, row->id_key, id);
-        return false;
+        id = get(option, option->row->id_key);
+        name = id ? g_strconcat(option->row->group, " ", id, NULL) : NULL;
+        if (name && !g_hash_table_contains(ids, name))
+            g_hash_table_insert(ids, g_steal_pointer(&name), option);
     }
-    return true;
+    return ids;
+}
+
+static bool
+check_group(GHashTable *ids, const VpGroup *group, GError **error)
+{
+    g_autofree char *name = g_strconcat(group->name, " ", group->id, NULL);
+    g_autofree char *label = NULL, *brief = NULL;
+    const VpOption *option = group->id ? g_hash_table_lookup(ids, name) : NULL;
+
+    if (!option)
+        return true;
+    label = vp_group_label(group);
+    brief = vp_option_brief(option);
+    return vp_refuse(error, VP_ERROR_FAILED, "%s and '%s' have the same id '%s'", label, brief,
+                     group->id);
 }
 
 bool
-vp_check_group_clash(const VpCmdline *cmdline, const VpGroup *group, GError **error)
+vp_check_group_clashes(const VpCmdline *cmdline, const VpPlan *plan, GError **error)
 {
-    for (guint i = 0; group->id && i < cmdline->options->len; i++) {
-        const VpOption *option = cmdline->options->pdata[i];
-        g_autofree char *id = NULL, *label = NULL, *brief = NULL;
+    g_autoptr(GHashTable) ids = NULL;
 
-        if (!option->row || !option->row->id_key || g_strcmp0(option->row->group, group->name) != 0)
+    for (guint i = 0; i < plan->steps->len; i++) {
+        const VpStep *step = plan->steps->pdata[i];
+
+        if (step->kind != VP_STEP_GROUP)
             continue;
-        id = get(option, option->row->id_key);
-        if (g_strcmp0(id, group->id) != 0)
-            continue;
-        label = vp_group_label(group);
-        brief = vp_option_brief(option);
-        g_set_error(error, VP_ERROR, VP_ERROR_FAILED, "%s and '%s' have the same id '%s'", label,
-                    brief, id);
-        return false;
+        if (!ids)
+            ids = collect_group_ids(cmdline);
+        if (!check_group(ids, step->group, error))
+            return false;
     }
     return true;
 }
@@ -137,35 +165,97 @@ bus_of(const VpOption *option, gsize row)
     return g_strdup(ROOT_BUS);
 }
 
-static bool
-is_at(const VpOption *option, gsize row, const char *place, const char *bus)
+/* The place that the device claims, as a text that is equal for equal places; NULL: none. */
+static char *
+claimed_place(const VpOption *option, gsize row)
 {
-    g_autofree char *own_place = NULL, *own_bus = NULL;
+    g_autofree char *place = place_on_bus(option, row);
+    g_autofree char *bus = place ? bus_of(option, row) : NULL;
 
-    own_place = place_on_bus(option, row);
-    if (g_strcmp0(own_place, place) != 0)
-        return false;
-    own_bus = bus_of(option, row);
-    return strcmp(own_bus, bus) == 0;
+    return place ? g_strdup_printf("%zu %zu %s %s", row, strlen(place), place, bus) : NULL;
 }
 
 static bool
-check_place(const VpCmdline *cmdline, const VpOption *touched, gsize row, GError **error)
+refuse_place(const VpOption *touched, const VpOption *other, gsize row, GError **error)
 {
-    g_autofree char *place = place_on_bus(touched, row);
-    g_autofree char *bus = place ? bus_of(touched, row) : NULL;
+    g_autofree char *place = place_on_bus(touched, row), *bus = bus_of(touched, row);
+    g_autofree char *brief = vp_option_brief(touched), *other_brief = vp_option_brief(other);
 
-    for (guint i = 0; place && i < cmdline->options->len; i++) {
-        const VpOption *other = cmdline->options->pdata[i];
-        g_autofree char *brief = NULL, *other_brief = NULL;
+    return vp_refuse(error, VP_ERROR_FAILED, "'%s' and '%s' both want %s %s of %s", brief,
+                     other_brief, places[row].called, place, bus);
+}
 
-        if (other == touched || other->row != touched->row || !is_at(other, row, place, bus))
+/* --- the table of claims ------------------------------------------------------ */
+
+/* The first two options that claim the same. */
+typedef struct Claim {
+    const VpOption *first;
+    const VpOption *second;
+} Claim;
+
+/* Takes @name, which may be NULL. */
+static void
+add_claim(GHashTable *claims, char *name, const VpOption *option)
+{
+    g_autofree char *owned = name;
+    Claim *claim = name ? g_hash_table_lookup(claims, name) : NULL;
+
+    if (claim && !claim->second) {
+        claim->second = option;
+    } else if (name && !claim) {
+        claim = g_new0(Claim, 1);
+        claim->first = option;
+        g_hash_table_insert(claims, g_steal_pointer(&owned), claim);
+    }
+}
+
+/* What is claimed by all options of the kinds of those that were touched. */
+static GHashTable *
+collect_claims(const VpCmdline *cmdline, GHashTable *touched)
+{
+    GHashTable *claims = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_autoptr(GHashTable) rows = g_hash_table_new(NULL, NULL);
+    GHashTableIter iter;
+    gpointer key = NULL;
+
+    g_hash_table_iter_init(&iter, touched);
+    while (g_hash_table_iter_next(&iter, &key, NULL))
+        g_hash_table_add(rows, (gpointer)((const VpOption *)key)->row);
+    for (guint i = 0; i < cmdline->options->len; i++) {
+        const VpOption *option = cmdline->options->pdata[i];
+
+        if (!option->row || !g_hash_table_contains(rows, option->row))
             continue;
-        brief = vp_option_brief(touched);
-        other_brief = vp_option_brief(other);
-        g_set_error(error, VP_ERROR, VP_ERROR_FAILED, "'%s' and '%s' both want %s %s of %s", brief,
-                    other_brief, places[row].called, place, bus);
-        return false;
+        add_claim(claims, claimed_id(option), option);
+        for (gsize row = 0; vp_option_is_device(option) && row < G_N_ELEMENTS(places); row++)
+            add_claim(claims, claimed_place(option, row), option);
+    }
+    return claims;
+}
+
+/* Another option that claims @name. Takes @name. */
+static const VpOption *
+find_other(GHashTable *claims, char *name, const VpOption *touched)
+{
+    g_autofree char *owned = name;
+    const Claim *claim = name ? g_hash_table_lookup(claims, name) : NULL;
+
+    if (!claim)
+        return NULL;
+    return claim->first == touched ? claim->second : claim->first;
+}
+
+static bool
+check_option(GHashTable *claims, const VpOption *touched, GError **error)
+{
+    const VpOption *other = find_other(claims, claimed_id(touched), touched);
+
+    if (other)
+        return refuse_id(touched, other, error);
+    for (gsize row = 0; vp_option_is_device(touched) && row < G_N_ELEMENTS(places); row++) {
+        other = find_other(claims, claimed_place(touched, row), touched);
+        if (other)
+            return refuse_place(touched, other, row, error);
     }
     return true;
 }
@@ -186,17 +276,17 @@ vp_clash_depends_on(const VpOptionRow *row, const char *key)
 bool
 vp_check_clashes(const VpCmdline *cmdline, GHashTable *touched, GError **error)
 {
+    g_autoptr(GHashTable) claims = NULL;
+
+    if (g_hash_table_size(touched) == 0)
+        return true;
+    claims = collect_claims(cmdline, touched);
     for (guint i = 0; i < cmdline->options->len; i++) {
         const VpOption *option = cmdline->options->pdata[i];
 
-        if (!option->row || !g_hash_table_contains(touched, option))
-            continue;
-        if (!check_id(cmdline, option, error))
+        if (option->row && g_hash_table_contains(touched, option)
+            && !check_option(claims, option, error))
             return false;
-        for (gsize row = 0; vp_option_is_device(option) && row < G_N_ELEMENTS(places); row++) {
-            if (!check_place(cmdline, option, row, error))
-                return false;
-        }
     }
     return true;
 }

@@ -11,8 +11,8 @@
  */
 bool vp_check_clashes(const VpCmdline *cmdline, GHashTable *touched, GError **error);
 
-/* The same for a group of the configuration file, and its id only. */
-bool vp_check_group_clash(const VpCmdline *cmdline, const VpGroup *group, GError **error);
+/* The same for the groups of the configuration file, and their ids only. */
+bool vp_check_group_clashes(const VpCmdline *cmdline, const VpPlan *plan, GError **error);
 
 /* Whether an option can come to clash when its @key changes. */
 bool vp_clash_depends_on(const VpOptionRow *row, const char *key);
