@@ -264,6 +264,11 @@
  * each name. */
 #define VP_XML_NAMESPACES_MAX 1024u
 
+/* Different names in a document: of elements, attributes, prefixes, namespaces, instructions.
+ * libxml2's table of them has at most 16384 rows, and a document of 4 MiB could have it search
+ * them for seconds. libvirt's schema knows less than 2000. */
+#define VP_XML_NAMES_MAX 16384u
+
 /* --- QEMU's command line ------------------------------------------------- */
 
 /* Its words, the program's name included. A guest with a thousand devices has some 5000. */

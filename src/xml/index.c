@@ -143,6 +143,19 @@ descend(Scan *scan, int n_bindings)
     return true;
 }
 
+/* libxml2 keeps names in a table that stops growing at some ten thousand. */
+static bool
+check_names(Scan *scan)
+{
+    if (xmlDictSize(scan->parser->dict) <= (int)VP_XML_NAMES_MAX)
+        return true;
+    if (!scan->error)
+        g_set_error(&scan->error, VP_ERROR, VP_ERROR_LIMIT,
+                    "the document has more than the %u different names that are allowed",
+                    VP_XML_NAMES_MAX);
+    return false;
+}
+
 static bool
 is_qemu(const xmlChar *prefix, const xmlChar *uri)
 {
@@ -340,7 +353,7 @@ on_start(void *data, const xmlChar *local, const xmlChar *prefix, const xmlChar 
     guint uses_before = scan->qemu_uses;
     VpXmlNode *node = NULL;
 
-    if (!descend(scan, n_bindings) || (scan->depth == 1 && role == VP_XML_NOTHING)) {
+    if (!check_names(scan) || !descend(scan, n_bindings) || (scan->depth == 1 && role == VP_XML_NOTHING)) {
         end_scan(scan);
         return;
     }
@@ -443,6 +456,10 @@ on_instruction(void *data, const xmlChar *target, const xmlChar *word)
     Scan *scan = data;
     VpXmlNode *node = NULL;
 
+    if (!check_names(scan)) {
+        end_scan(scan);
+        return;
+    }
     if (!scan->current || scan->skipped > 0)
         return;
     if (!is_mark(scan->current, target, word)) {
@@ -464,6 +481,21 @@ on_doctype(void *data, const xmlChar *name G_GNUC_UNUSED, const xmlChar *id G_GN
 
     scan->index->doctype = true;
     end_scan(scan);
+}
+
+#if LIBXML_VERSION >= 21200
+typedef const xmlError Mistake;
+#else
+typedef xmlError Mistake;
+#endif
+
+/* libxml2 would read a document that is not well-formed to its end, without a word to us, so that
+ * no limit of ours would hold. */
+static void
+on_mistake(void *data, Mistake *mistake)
+{
+    if (mistake->level == XML_ERR_FATAL)
+        end_scan(data);
 }
 
 /* --- the index ----------------------------------------------------------- */
@@ -504,6 +536,7 @@ set_handlers(xmlSAXHandler *sax)
         .cdataBlock = on_cdata,
         .comment = on_comment,
         .processingInstruction = on_instruction,
+        .serror = on_mistake,
     };
 }
 
@@ -544,11 +577,24 @@ scan_text(VpXmlIndex *index, GError **error)
     return !scan.error;
 }
 
+/* libxml2 has to be told once before threads use it. */
+static void
+init_library(void)
+{
+    static gsize done = 0;
+
+    if (g_once_init_enter(&done)) {
+        xmlInitParser();
+        g_once_init_leave(&done, 1);
+    }
+}
+
 VpXmlIndex *
 vp_xml_index_new(const char *xml, GError **error)
 {
     g_autoptr(VpXmlIndex) index = g_new0(VpXmlIndex, 1);
 
+    init_library();
     index->strings = g_string_chunk_new(1024);
     if (vp_xml_text_init(&index->text, xml) && !scan_text(index, error))
         return NULL;

@@ -6,6 +6,7 @@
  */
 
 #include "xml/passthrough.h"
+#include "xml/index.h"
 #include "xml/state.h"
 
 #include <libxml/parser.h>
@@ -91,12 +92,22 @@ vp_xml_snapshot_clear(VpXmlSnapshot *snapshot)
     g_clear_pointer(&snapshot->kept, g_free);
 }
 
+/* NULL: it is not well-formed, or would take libxml2 too long; the index has limits for that. */
+static xmlDoc *
+read_document(const char *xml)
+{
+    g_autoptr(VpXmlIndex) index = vp_xml_index_new(xml, NULL);
+
+    if (!index || !index->root)
+        return NULL;
+    return xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
+                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+}
+
 bool
 vp_xml_read_snapshot(const char *xml, const char *key, VpXmlSnapshot *ret_snapshot)
 {
-    g_autoptr(Document) document = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
-                                                 XML_PARSE_NONET | XML_PARSE_NOERROR |
-                                                 XML_PARSE_NOWARNING);
+    g_autoptr(Document) document = read_document(xml);
     xmlNode *root = document ? xmlDocGetRootElement(document) : NULL;
     g_autofree char *created = NULL;
 

@@ -54,34 +54,31 @@ state_free(gpointer data)
     g_free(state);
 }
 
-static bool
-is_collected(const GPtrArray *states, const char *uri)
-{
-    for (guint i = 0; i < states->len; i++) {
-        if (g_str_equal(((const VpXmlState *)g_ptr_array_index(states, i))->uri, uri))
-            return true;
-    }
-    return false;
-}
+/* What is read so far. */
+typedef struct States {
+    GPtrArray *list;      /* of VpXmlState */
+    GHashTable *collected; /* set of their namespaces */
+} States;
 
-/* Appends those of the domain to the array @data, of each namespace the first; changes nothing. */
+/* Appends those of the domain, of each namespace the first; changes nothing. */
 static bool
 collect(const VpXmlDomain *domain, gconstpointer data, VpXmlEdits *edits G_GNUC_UNUSED,
         GError **error G_GNUC_UNUSED)
 {
-    GPtrArray *states = (GPtrArray *)data;
+    const States *states = data;
 
     for (const VpXmlNode *child = domain->metadata ? domain->metadata->first : NULL; child;
          child = child->next) {
         VpXmlState *state = NULL;
 
-        if (!is_state(child) || is_collected(states, child->uri))
+        if (!is_state(child) || g_hash_table_contains(states->collected, child->uri))
             continue;
         state = g_new0(VpXmlState, 1);
         state->uri = g_strdup(child->uri);
         state->text = g_strndup(domain->index->text.bytes + child->start,
                                 child->end - child->start);
-        g_ptr_array_add(states, state);
+        g_ptr_array_add(states->list, state);
+        g_hash_table_add(states->collected, state->uri);
     }
     return true;
 }
@@ -89,23 +86,26 @@ collect(const VpXmlDomain *domain, gconstpointer data, VpXmlEdits *edits G_GNUC_
 GPtrArray *
 vp_xml_state_read(const char *xml)
 {
-    g_autoptr(GPtrArray) states = g_ptr_array_new_with_free_func(state_free);
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(state_free);
+    g_autoptr(GHashTable) collected = g_hash_table_new(g_str_hash, g_str_equal);
+    const States states = { list, collected };
     g_autofree char *same = NULL;
 
     if (strstr(xml, VP_XML_STATE_NAMESPACES))
-        vp_xml_rewrite(xml, collect, states, &same, NULL);
-    return g_steal_pointer(&states);
+        vp_xml_rewrite(xml, collect, &states, &same, NULL);
+    return g_steal_pointer(&list);
 }
 
-static bool
-has(const VpXmlDomain *domain, const VpXmlState *state)
+/* The namespaces of what is in the domain's <metadata>. */
+static GHashTable *
+find_namespaces(const VpXmlDomain *domain)
 {
+    GHashTable *found = g_hash_table_new(g_str_hash, g_str_equal);
+
     for (const VpXmlNode *child = domain->metadata ? domain->metadata->first : NULL; child;
-         child = child->next) {
-        if (g_str_equal(child->uri, state->uri))
-            return true;
-    }
-    return false;
+         child = child->next)
+        g_hash_table_add(found, (gpointer)child->uri);
+    return found;
 }
 
 static void
@@ -133,12 +133,13 @@ put(const VpXmlDomain *domain, gconstpointer data, VpXmlEdits *edits,
 {
     const GPtrArray *states = data;
     g_autoptr(VpXmlBlock) block = vp_xml_block_new();
+    g_autoptr(GHashTable) there = find_namespaces(domain);
     guint n = 0;
 
     for (guint i = 0; i < states->len; i++) {
         const VpXmlState *state = g_ptr_array_index(states, i);
 
-        if (has(domain, state))
+        if (g_hash_table_contains(there, state->uri))
             continue;
         vp_xml_block_add(block, 0, "%s", state->text);
         n++;
