@@ -353,7 +353,8 @@ on_start(void *data, const xmlChar *local, const xmlChar *prefix, const xmlChar 
     guint uses_before = scan->qemu_uses;
     VpXmlNode *node = NULL;
 
-    if (!check_names(scan) || !descend(scan, n_bindings) || (scan->depth == 1 && role == VP_XML_NOTHING)) {
+    if (!check_names(scan) || !descend(scan, n_bindings)
+        || (scan->depth == 1 && role == VP_XML_NOTHING)) {
         end_scan(scan);
         return;
     }

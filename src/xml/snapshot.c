@@ -98,7 +98,7 @@ read_document(const char *xml)
 {
     g_autoptr(VpXmlIndex) index = vp_xml_index_new(xml, NULL);
 
-    if (!index || !index->root)
+    if (!index || !index->root || index->root->role != VP_XML_SET)
         return NULL;
     return xmlReadMemory(xml, (int)strlen(xml), NULL, NULL,
                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
