@@ -95,6 +95,10 @@
  * one for each event name that it listens to. */
 #define VP_CLIENT_EVENTS_MAX 256u
 
+/* Users about whom libvirtd is being asked at a time, before they are served: each takes a thread and
+ * a connection, for a millisecond. Others wait. */
+#define VP_ADMISSIONS_RUNNING_MAX 16u
+
 /* --- TLS ----------------------------------------------------------------- */
 
 /* Peers that have connected and not shown yet who they are. Each holds a descriptor and some 50 KiB

@@ -247,7 +247,8 @@ static const VpLinkOps up_ops = {
 
 /* --- the connection to libvirtd ------------------------------------------- */
 
-/* libvirtd is not there. The client learns it from an error to its first call. */
+/* libvirtd is not there, or does not let the client in, who learns it from an error to its first
+ * call. */
 static VpLinkNext
 refuse_frame(VpLink *link, const VpFrame *frame, gpointer data)
 {
@@ -257,6 +258,12 @@ refuse_frame(VpLink *link, const VpFrame *frame, gpointer data)
 
     if (!is_call(&frame->header))
         return VP_LINK_TAKEN;
+    if (client->refusal) {
+        vp_rpc_send_error(link, &frame->header, VP_RPC_AUTH_FAILED, VP_RPC_FROM_RPC, "%s",
+                          client->refusal);
+        vp_client_leave(client, "libvirtd does not let it in");
+        return VP_LINK_TAKEN;
+    }
     vp_upstream_connect(&client->daemon->address, client->read_only, &fd, &error);
     vp_rpc_send_error(link, &frame->header, VP_RPC_INTERNAL_ERROR, VP_RPC_FROM_RPC,
                       "virtpassd has no libvirtd to forward to: %s",
@@ -275,7 +282,9 @@ static const VpLinkOps refusing_ops = {
 static void
 refuse(VpClient *client, const char *reason)
 {
-    vp_log_warning("client %" G_GUINT64_FORMAT ": refused: %s", client->number, reason);
+    /* Whoever can reach our socket makes such lines, so they are no warnings. */
+    vp_log(client->refusal ? VP_LOG_INFO : VP_LOG_WARNING,
+           "client %" G_GUINT64_FORMAT ": refused: %s", client->number, reason);
     client->state = VP_CLIENT_LEAVING;
     vp_link_set_ops(client->down, &refusing_ops);
     vp_link_resume(client->down);
@@ -315,6 +324,21 @@ connect_upstream(gpointer data)
     vp_link_resume(client->up);
     vp_link_resume(client->down);
     return G_SOURCE_REMOVE;
+}
+
+static void
+on_admission(VpAdmissionVerdict verdict, const char *reason, gpointer data)
+{
+    VpClient *client = data;
+
+    client->admission = NULL;
+    if (verdict == VP_ADMISSION_GIVEN) {
+        connect_upstream(client);
+        return;
+    }
+    if (verdict == VP_ADMISSION_REFUSED)
+        client->refusal = g_strdup(reason);
+    refuse(client, reason);
 }
 
 /* --- a client ------------------------------------------------------------- */
@@ -379,7 +403,11 @@ vp_client_new(VpDaemon *daemon, int fd, VpTls *tls, bool read_only)
     (void)g_steal_pointer(&session); /* the link's */
     if (vp_log_enabled(VP_LOG_DEBUG))
         trace_peer(client);
-    client->retry = vp_loop_timer(daemon->loop, 0, connect_upstream, client);
+    if (!client->tls_name && vp_admission_matters(daemon, &client->peer))
+        client->admission = vp_admission_new(daemon, vp_link_fd(client->down), &client->peer,
+                                             read_only, on_admission, client);
+    else
+        client->retry = vp_loop_timer(daemon->loop, 0, connect_upstream, client);
     return client;
 }
 
@@ -390,6 +418,7 @@ vp_client_free(VpClient *client)
         return;
     vp_loop_cancel(&client->retry);
     vp_loop_cancel(&client->again);
+    vp_admission_free(client->admission);
     vp_monitor_forget_client(client);
     vp_own_calls_forget_client(client);
     vp_document_free(client->document);
@@ -404,6 +433,7 @@ vp_client_free(VpClient *client)
     g_free(client->tls_name);
     g_free(client->owner);
     vp_place_free(client->place);
+    g_free(client->refusal);
     g_free(client);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/socket.h"
+#include "qemu_passthrough/admission.h"
 #include "qemu_passthrough/daemon.h"
 #include "qemu_passthrough/events.h"
 #include "qemu_passthrough/places.h"
@@ -13,7 +14,8 @@
  * to client.c where nothing else is said.
  */
 typedef enum VpClientState {
-    VP_CLIENT_CONNECTING,  /* libvirtd is not there yet (being started, or its queue is full) */
+    VP_CLIENT_CONNECTING,  /* libvirtd has not let it in yet, or is not there yet (being started, or
+                            * its queue is full) */
     VP_CLIENT_NEW,         /* before CONNECT_OPEN */
     VP_CLIENT_OPENING,     /* CONNECT_OPEN forwarded, or the identity being set: all else waits */
     VP_CLIENT_OPEN,
@@ -37,6 +39,8 @@ struct VpClient {
     VpLink *up;                 /* to libvirtd; NULL while CONNECTING */
     gint64 up_resumed;          /* monotonic time until which replies had to wait in `up`, the last
                                  * time that they had to; 0: never */
+    VpAdmission *admission;     /* under way; else NULL */
+    char *refusal;              /* why libvirtd does not let it in; NULL: it does */
     GSource *retry;             /* of the connection to libvirtd */
     guint tries;
     VpCalls *calls;             /* ours among the client's, on `up` */

@@ -5,7 +5,8 @@
  *
  * A QMP client has no connection to libvirtd by which that could be judged, so it gets one for as
  * long as it is connected: opened by us, under the client's identity (identity.c), and asked the
- * question that clients of the other socket are judged by (access.c).
+ * question that clients of the other socket are judged by (access.c). Before that it is seen to that
+ * libvirtd would let it in at all (admission.c).
  *
  * A verdict is good for VALID_MS, as there; the question is repeated ASK_AGAIN_MS after the last
  * answer, so that normally the next verdict is there before the last one ends. Otherwise the right is
@@ -21,6 +22,7 @@
 
 #include "base/fd.h"
 #include "qemu_passthrough/access.h"
+#include "qemu_passthrough/admission.h"
 #include "qemu_passthrough/identity.h"
 
 /* Less than the second within which a right that is withdrawn has to be without effect. */
@@ -34,9 +36,10 @@ struct VpQmpRights {
     VpDaemon *daemon;
     VpDomain *domain;     /* a reference */
     VpPeer peer;
-    VpUpstream *upstream; /* a connection for this question only */
+    VpUpstream *upstream; /* a connection for this question only; NULL while not let in */
     VpQmpRight right;
-    const char *reason;   /* of DENIED */
+    char *reason;         /* of DENIED */
+    VpAdmission *admission; /* under way; else NULL */
     bool asking;          /* an answer is awaited; also while the connection is being opened */
     GSource *timer;       /* the next question, the end of a verdict, the end of waiting */
     GSource *report;      /* the owner is about to be told */
@@ -80,7 +83,7 @@ deny(VpQmpRights *rights, const char *reason)
 {
     if (rights->right == VP_QMP_RIGHT_DENIED)
         return;
-    rights->reason = reason;
+    rights->reason = g_strdup(reason);
     vp_loop_cancel(&rights->timer);
     change(rights, VP_QMP_RIGHT_DENIED);
 }
@@ -179,11 +182,24 @@ static const VpUpstreamOps upstream_ops = {
     .opened = on_opened, .message = on_message, .lost = on_lost,
 };
 
+static void
+on_admission(VpAdmissionVerdict verdict, const char *reason, gpointer data)
+{
+    VpQmpRights *rights = data;
+    VpDaemon *daemon = rights->daemon;
+
+    rights->admission = NULL;
+    if (verdict == VP_ADMISSION_GIVEN)
+        rights->upstream = vp_upstream_new(daemon->loop, &daemon->address, &upstream_ops, rights);
+    else
+        deny(rights, reason);
+}
+
 /* --- life ----------------------------------------------------------------- */
 
 VpQmpRights *
-vp_qmp_rights_new(VpDaemon *daemon, VpDomain *domain, const VpPeer *peer, VpQmpRightsFunc func,
-                  gpointer data)
+vp_qmp_rights_new(VpDaemon *daemon, VpDomain *domain, int fd, const VpPeer *peer,
+                  VpQmpRightsFunc func, gpointer data)
 {
     VpQmpRights *rights = g_new0(VpQmpRights, 1);
 
@@ -194,7 +210,7 @@ vp_qmp_rights_new(VpDaemon *daemon, VpDomain *domain, const VpPeer *peer, VpQmpR
     rights->data = data;
     rights->asking = true;
     set_timer(rights, ANSWER_MS);
-    rights->upstream = vp_upstream_new(daemon->loop, &daemon->address, &upstream_ops, rights);
+    rights->admission = vp_admission_new(daemon, fd, peer, false, on_admission, rights);
     return rights;
 }
 
@@ -210,9 +226,11 @@ vp_qmp_rights_free(VpQmpRights *rights)
     if (!rights)
         return;
     rights->right = VP_QMP_RIGHT_DENIED; /* what the end of the connection brings is no news */
+    vp_admission_free(rights->admission);
     vp_upstream_free(rights->upstream);
     vp_loop_cancel(&rights->timer);
     vp_loop_cancel(&rights->report);
     vp_domain_unref(rights->domain);
+    g_free(rights->reason);
     g_free(rights);
 }

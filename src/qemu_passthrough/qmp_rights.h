@@ -18,11 +18,11 @@ typedef enum VpQmpRight {
  * may be freed in the call. */
 typedef void (*VpQmpRightsFunc)(VpQmpRights *rights, VpQmpRight right, gpointer data);
 
-/* Asks libvirtd, as @peer, about @domain, of which a reference is kept. */
-VpQmpRights *vp_qmp_rights_new(VpDaemon *daemon, VpDomain *domain, const VpPeer *peer,
+/* Asks libvirtd, as @peer, who has connected by @fd, about @domain, of which a reference is kept. */
+VpQmpRights *vp_qmp_rights_new(VpDaemon *daemon, VpDomain *domain, int fd, const VpPeer *peer,
                                VpQmpRightsFunc func, gpointer data);
 
-/* Why it is DENIED, for the client. Not to be freed. */
+/* Why it is DENIED, for the client. Borrowed. */
 const char *vp_qmp_rights_reason(const VpQmpRights *rights);
 
 /* No call comes any more. NULL is fine. */

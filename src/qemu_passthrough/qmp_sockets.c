@@ -21,8 +21,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/socket.h"
+#include "json/text.h"
 #include "json/write.h"
-#include "qemu_passthrough/identity.h"
+#include "qemu_passthrough/admission.h"
 #include "qemu_passthrough/qmp_rights.h"
 #include "qmp_server/server.h"
 
@@ -159,15 +160,18 @@ turn_away(Untrusted *untrusted)
 {
     Door *door = untrusted->door;
     const char *reason = vp_qmp_rights_reason(untrusted->rights);
-    g_autofree char *text = g_strdup_printf("{\"error\": {\"class\": \"GenericError\", \"desc\": "
-                                            "\"access denied: %s\"}}", reason);
-    g_autofree char *line = g_strconcat(text, "\r\n", NULL);
+    g_autofree char *desc = g_strconcat("access denied: ", reason, NULL);
+    g_autoptr(GString) text = g_string_new("{\"error\": {\"class\": \"GenericError\", \"desc\": ");
+    g_autofree char *line = NULL;
 
+    vp_json_append_quoted(text, desc);
+    g_string_append(text, "}}");
+    line = g_strconcat(text->str, "\r\n", NULL);
     vp_log_info("domain '%s': user %u is %s at its QMP socket: %s", door->domain->name,
                 (unsigned)untrusted->uid, untrusted->client ? "no longer served" : "not let in",
                 reason);
     if (untrusted->client)
-        vp_qmp_client_end(untrusted->client, text);
+        vp_qmp_client_end(untrusted->client, text->str);
     else if (send(untrusted->fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         vp_log_debug("a QMP client that was not let in is gone already");
     door->n_pending -= !untrusted->client;
@@ -206,7 +210,7 @@ receive(Door *door, int fd)
                      error->message);
         return;
     }
-    if (peer.uid == 0 || peer.uid == geteuid() || !vp_identity_matters(&daemon->config)) {
+    if (!vp_admission_matters(daemon, &peer)) {
         vp_qmp_server_add(door->server, vp_steal_fd(&owned), NULL);
         return;
     }
@@ -214,7 +218,8 @@ receive(Door *door, int fd)
     untrusted->door = door;
     untrusted->fd = vp_steal_fd(&owned);
     untrusted->uid = peer.uid;
-    untrusted->rights = vp_qmp_rights_new(daemon, door->domain, &peer, on_right, untrusted);
+    untrusted->rights = vp_qmp_rights_new(daemon, door->domain, untrusted->fd, &peer, on_right,
+                                          untrusted);
     g_ptr_array_add(door->untrusted, untrusted);
     door->n_pending++;
 }

@@ -24,6 +24,7 @@ static const struct {
     { VP_RPC_INVALID_ARG, "invalid argument: " },
     { VP_RPC_XML_ERROR, "XML error: " },
     { VP_RPC_OPERATION_DENIED, "operation forbidden: " },
+    { VP_RPC_AUTH_FAILED, "authentication failed: " },
     { VP_RPC_OPERATION_INVALID, "Requested operation is not valid: " },
     { VP_RPC_CONFIG_UNSUPPORTED, "unsupported configuration: " },
     { VP_RPC_OPERATION_UNSUPPORTED, "Operation not supported: " },

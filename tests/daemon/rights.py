@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Nobody gains rights: identity, read-only connections, access control."""
 
+import contextlib
+import grp
 import os
 import pwd
+import socket
+import struct
 import threading
 import time
 import unittest
@@ -17,6 +21,7 @@ COMMAND = '{"execute":"query-status"}'
 PROBES = (rpc.SET_METADATA, rpc.FD_ASSOCIATE)
 
 HIGH_SERIALS_MAX = 1024
+ADMISSIONS_MAX = 16
 
 as_root = unittest.skipUnless(os.geteuid() == 0, "only a system daemon tells who its clients are")
 
@@ -471,6 +476,170 @@ class Forgery(SystemMode):
             client.reply(frame)
         client.serial = 100
         self.works(client)
+
+
+@as_root
+class Admission(SystemMode):
+    """libvirtd's own sockets decide who is let in at ours."""
+
+    def prepare(self):
+        self.domain, _ = self.guest("g", event=None)
+        self.read_only = upstream.Upstream(self.upstream.path + "-ro")
+        self.addCleanup(self.read_only.close)
+        self.entry = pwd.getpwnam(USER)
+        self.asked = []  # (uid, gid) of who sent AUTH_LIST
+
+    def wants(self, server, types):
+        """As libvirtd, which asks root for nothing."""
+        def auth_list(peer, _frame):
+            raw = peer.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            _, uid, gid = struct.unpack("iII", raw)
+            self.asked.append((uid, gid))
+            kinds = types if uid else [0]
+            return xdr.u32(len(kinds)) + b"".join(xdr.i32(kind) for kind in kinds)
+        server.on(rpc.REMOTE, rpc.AUTH_LIST, auth_list)
+
+    def refused(self, path, *words, groups=()):
+        client = self.connect(path, groups)
+        code, domain, message = client.error(rpc.AUTH_LIST)
+        self.assertEqual((code, domain), (45, 7), message)
+        for word in ("authentication failed: ", *words):
+            self.assertIn(word, message)
+        self.assertTrue(client.at_end())
+
+    def connect(self, path, groups=()):
+        os.setgroups(groups)
+        try:
+            return self.client_as(USER, None, path=path)
+        finally:
+            os.setgroups([0])
+
+    def served(self, path, groups=()):
+        client = self.connect(path, groups)
+        client.auth()
+        client.open("qemu:///system")
+        self.works(client)
+        return client
+
+    def test_read_only_socket_with_polkit(self):
+        self.wants(self.read_only, [2])
+        self.refused(self.virtpassd.sock_ro, "(polkit)", "auth_unix_ro", self.read_only.path,
+                     f"user {self.entry.pw_uid} ")
+        self.assertEqual(self.asked, [(self.entry.pw_uid, self.entry.pw_gid)])
+        self.assertEqual({frame.proc for _, frame in self.read_only.frames}, {rpc.AUTH_LIST})
+        self.served(self.virtpassd.sock)
+        self.works(self.client("qemu:///system", path=self.virtpassd.sock_ro))
+
+    def test_what_else_may_be_wanted(self):
+        for types, word in (([1], "(sasl)"), ([0, 2], "(none, polkit)"), ([], "()"),
+                            ([9], "(unknown)")):
+            self.wants(self.read_only, types)
+            self.refused(self.virtpassd.sock_ro, word)
+        self.wants(self.read_only, [0])
+        self.served(self.virtpassd.sock_ro)
+
+    def test_read_write_socket(self):
+        self.wants(self.upstream, [2])
+        self.refused(self.virtpassd.sock, "(polkit)", "auth_unix_rw", self.upstream.path)
+        self.served(self.virtpassd.sock_ro)
+        self.works(self.client("qemu:///system"))
+
+    def test_qmp_socket(self):
+        path = self.virtpassd.path("qmp", guest.uuid("g"))
+        os.chmod(self.upstream.path, 0o600)
+        limits.poll_until(lambda: os.path.exists(path), "the QMP socket")
+        client = self.connect(path)
+        client.sock.settimeout(limits.seconds(limits.CONDITION_SECONDS))
+        self.assertIn(b"Permission denied", client.sock.recv(4096))
+        self.assertTrue(client.at_end())
+
+    def test_answers_that_make_no_sense(self):
+        def fail(_peer, _frame):
+            raise upstream.Refuse(1, 7, "no")
+        for handler in (fail, lambda _peer, _frame: b"", lambda _peer, _frame: xdr.u32(1),
+                        lambda _peer, _frame: xdr.u32(21) + xdr.i32(0) * 21,
+                        lambda _peer, _frame: b"x" * 10000,
+                        lambda peer, _frame: peer.hang_up() or upstream.NO_REPLY):
+            self.read_only.on(rpc.REMOTE, rpc.AUTH_LIST, handler)
+            self.refused(self.virtpassd.sock_ro, "does not say")
+
+    def test_mode_and_groups(self):
+        other = grp.getgrnam("daemon").gr_gid
+        os.chown(self.read_only.path, 0, other)
+        os.chmod(self.read_only.path, 0o660)
+        self.refused(self.virtpassd.sock_ro, "Permission denied", self.read_only.path)
+        self.refused(self.virtpassd.sock_ro, "Permission denied", groups=[other + 1, other + 2])
+        self.served(self.virtpassd.sock_ro, groups=[other + 1, other])
+        os.chown(self.read_only.path, 0, self.entry.pw_gid)
+        self.served(self.virtpassd.sock_ro)
+        os.chmod(self.read_only.path, 0o600)
+        self.refused(self.virtpassd.sock_ro, "Permission denied", groups=[0, other])
+
+    def test_directory(self):
+        os.chmod(os.path.dirname(self.upstream.path), 0o700)
+        for path in (self.virtpassd.sock, self.virtpassd.sock_ro):
+            self.refused(path, "Permission denied")
+        os.chmod(os.path.dirname(self.upstream.path), 0o711)
+        self.served(self.virtpassd.sock)
+
+    def test_no_socket_for_reading_only(self):
+        """Then such clients are libvirtd's read-write socket's, and so is what it wants"""
+        self.read_only.close()
+        self.wants(self.upstream, [2])
+        self.refused(self.virtpassd.sock_ro, "(polkit)")
+
+    def test_libvirtd_is_away(self):
+        self.read_only.close()
+        self.upstream.close()
+        code, _, message = self.connect(self.virtpassd.sock_ro).error(rpc.AUTH_LIST)
+        self.assertEqual(code, 1)
+        self.assertIn("no libvirtd to forward to", message)
+
+    def test_libvirtd_that_does_not_answer(self):
+        """Nobody else waits for that, but who has to be asked about behind many of them"""
+        self.read_only.hold(rpc.REMOTE, rpc.AUTH_LIST)
+        clients = [self.connect(self.virtpassd.sock_ro) for _ in range(ADMISSIONS_MAX + 1)]
+        self.read_only.wait_call(rpc.REMOTE, rpc.AUTH_LIST, ADMISSIONS_MAX)
+        limits.stays(lambda: len(self.read_only.frames) == ADMISSIONS_MAX, "no more at a time")
+        self.works(self.client("qemu:///system"))
+        for client in clients:
+            client.post(rpc.AUTH_LIST)
+        for client in clients:
+            frame = client.recv(timeout=30)
+            self.assertIn("does not say", str(rpc.RpcError(frame.payload)))
+
+    def test_client_that_leaves(self):
+        self.read_only.hold(rpc.REMOTE, rpc.AUTH_LIST)
+        for _ in range(ADMISSIONS_MAX + 3):
+            self.connect(self.virtpassd.sock_ro).close()
+        self.read_only.wait_call(rpc.REMOTE, rpc.AUTH_LIST, ADMISSIONS_MAX)
+        for peer, call in list(self.read_only.frames):
+            peer.answer(call, xdr.u32(1) + xdr.i32(0))
+        self.read_only.held.clear()
+        self.served(self.virtpassd.sock_ro)
+
+    def test_nobody_else_changes(self):
+        """The user that asks is one thread's, no other's, and it ends"""
+        def identities():
+            found = set()
+            for task in os.listdir(f"/proc/{self.virtpassd.pid}/task"):
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    path = f"/proc/{self.virtpassd.pid}/task/{task}/status"
+                    with open(path, encoding="ascii") as file:
+                        lines = dict(line.split(":", 1) for line in file)
+                    found.add((task == str(self.virtpassd.pid), *lines["Uid"].split(),
+                               lines["CapEff"].strip() == "0" * 16))
+            return found
+        before = identities()
+        self.read_only.hold(rpc.REMOTE, rpc.AUTH_LIST)
+        client = self.connect(self.virtpassd.sock_ro)
+        peer, call = self.read_only.wait_call(rpc.REMOTE, rpc.AUTH_LIST)
+        user = str(self.entry.pw_uid)
+        self.assertEqual(identities() - before, {(False, "0", user, "0", user, True)})
+        peer.answer(call, xdr.u32(1) + xdr.i32(0))
+        self.read_only.held.clear()
+        client.auth()
+        limits.poll_until(lambda: identities() <= before, "the thread is gone")
 
 
 class ReadOnly(Scripted):
