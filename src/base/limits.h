@@ -178,9 +178,9 @@
  * it is what costs most. */
 #define VP_QMP_VISITORS_MAX 64u
 
-/* Clients of one domain that are neither root nor ourselves, connected or waiting for that. Each has
- * a connection to libvirtd, which by default takes 5000, and is asked about twice a second, which
- * costs libvirtd 0.2 ms each time and more with polkit. */
+/* Clients of one domain that are neither root nor ourselves, connected or waiting for that. Each
+ * has a connection to libvirtd, which by default takes 5000, and is asked about twice a second,
+ * which costs libvirtd 0.2 ms each time and more with polkit. */
 #define VP_QMP_UNTRUSTED_MAX 256u
 
 /* Descriptors that a client has given names to and not used yet: a network device with 256

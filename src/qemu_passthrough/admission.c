@@ -3,22 +3,22 @@
 /*
  * Would libvirtd let this user in?
  *
- * A client's connection to libvirtd is made by us, and libvirtd asks root for nothing: neither for the
- * mode and the directory of its socket, nor for the authentication that it may want there
- * (auth_unix_ro, auth_unix_rw). So before a client is served, libvirtd is asked by somebody who is the
- * client as far as the kernel and libvirtd can see: a thread of our own with the client's user, group
- * and groups (SO_PEERCRED, SO_PEERGROUPS) connects to the socket that the client would use, and sends
- * AUTH_LIST. "None" is the only answer that lets the client in. Our own socket's mode and group can
- * therefore let in less than libvirtd's, never more.
+ * A client's connection to libvirtd is made by us, and libvirtd asks root for nothing: neither for
+ * the mode and the directory of its socket, nor for the authentication that it may want there
+ * (auth_unix_ro, auth_unix_rw). So before a client is served, libvirtd is asked by somebody who is
+ * the client as far as the kernel and libvirtd can see: a thread of our own with the client's user,
+ * group and groups (SO_PEERCRED, SO_PEERGROUPS) connects to the socket that the client would use,
+ * and sends AUTH_LIST. "None" is the only answer that lets the client in. Our own socket's mode and
+ * group can therefore let in less than libvirtd's, never more.
  *
- * The identity is that of the thread alone, for which the system calls are made directly: those of the
- * C library change all threads. Only the effective one is changed, so that the user cannot
+ * The identity is that of the thread alone, for which the system calls are made directly: those of
+ * the C library change all threads. Only the effective one is changed, so that the user cannot
  * send signals to the thread, which are the process's; capabilities are dropped as well, for
- * they would pass by the socket's mode. The thread is made for one question, never goes back, and ends.
- * All that it uses is its task's: a caller that leaves only says so.
+ * they would pass by the socket's mode. The thread is made for one question, never goes back, and
+ * ends. All that it uses is its task's: a caller that leaves only says so.
  *
- * Such a change makes the process one that leaves no core; that is taken back when no thread is left
- * that asks.
+ * Such a change makes the process one that leaves no core; that is taken back when no thread is
+ * left that asks.
  *
  * A limited number asks at a time, each with a time limit; others wait for their turn.
  */
@@ -127,23 +127,29 @@ connect_there(VpAdmission *admission)
                  g_strerror(why));
     else
         conclude(admission, VP_ADMISSION_REFUSED,
-                 "user %u cannot connect to libvirtd's own socket '%s': %s; virtpassd lets nobody in "
-                 "whom libvirtd does not", (unsigned)admission->peer.uid, admission->path,
+                 "user %u cannot connect to libvirtd's own socket '%s': %s; virtpassd lets nobody "
+                 "in whom libvirtd does not", (unsigned)admission->peer.uid, admission->path,
                  g_strerror(why));
     return -1;
+}
+
+static bool
+send_call(int fd, gint32 procedure)
+{
+    VpHeader call = { .program = VP_REMOTE_PROGRAM, .version = 1, .procedure = procedure };
+    g_autoptr(GByteArray) frame = vp_xdr_frame(&call, NULL, NULL);
+
+    return send(fd, frame->data, frame->len, MSG_NOSIGNAL) == (gssize)frame->len;
 }
 
 /* The whole reply to AUTH_LIST. 0: there is none within the time. */
 static gsize
 ask(int fd, guint8 *answer, VpHeader *ret_header)
 {
-    VpHeader call = { .program = VP_REMOTE_PROGRAM, .version = 1,
-                      .procedure = VP_REMOTE_AUTH_LIST };
-    g_autoptr(GByteArray) frame = vp_xdr_frame(&call, NULL, NULL);
     gint64 end = g_get_monotonic_time() + TIMEOUT_S * G_USEC_PER_SEC;
     gsize n = 0;
 
-    if (send(fd, frame->data, frame->len, MSG_NOSIGNAL) != (gssize)frame->len)
+    if (!send_call(fd, VP_REMOTE_AUTH_LIST))
         return 0;
     while (g_get_monotonic_time() < end && n < ANSWER_MAX) {
         gssize more = TEMP_FAILURE_RETRY(recv(fd, answer + n, ANSWER_MAX - n, 0));
@@ -181,44 +187,54 @@ read_types(const guint8 *answer, gsize n, const VpHeader *header)
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
+/* libvirtd logs the end of a connection as an error, but for one that it closes itself. */
 static void
-find_verdict(VpAdmission *admission)
+take_leave(int fd)
+{
+    guint8 rest[ANSWER_MAX];
+    gssize n = send_call(fd, VP_REMOTE_CONNECT_CLOSE) ? 1 : 0;
+
+    while (n > 0)
+        n = recv(fd, rest, sizeof(rest), 0);
+}
+
+static void
+judge(VpAdmission *admission, int fd)
 {
     guint8 answer[ANSWER_MAX];
     VpHeader header = { 0 };
-    vp_autofd int fd = -1;
-    g_autofree char *types = NULL;
-    gsize n = 0;
+    gsize n = ask(fd, answer, &header);
+    g_autofree char *types = n > 0 ? read_types(answer, n, &header) : NULL;
 
-    if (!become_peer(admission)) {
-        conclude(admission, VP_ADMISSION_REFUSED, "virtpassd cannot find out whether libvirtd lets "
-                 "user %u in: %s", (unsigned)admission->peer.uid, g_strerror(errno));
-        return;
-    }
-    fd = connect_there(admission);
-    if (fd < 0)
-        return;
-    n = ask(fd, answer, &header);
-    types = n > 0 ? read_types(answer, n, &header) : NULL;
-    if (!types)
-        conclude(admission, VP_ADMISSION_REFUSED, "libvirtd does not say at '%s' whether it lets user "
-                 "%u in", admission->path, (unsigned)admission->peer.uid);
-    else if (strcmp(types, "none") == 0)
+    if (!types) {
+        conclude(admission, VP_ADMISSION_REFUSED, "libvirtd does not say at '%s' whether it lets "
+                 "user %u in", admission->path, (unsigned)admission->peer.uid);
+    } else if (strcmp(types, "none") == 0) {
         admission->verdict = VP_ADMISSION_GIVEN;
-    else
+        take_leave(fd);
+    } else {
         conclude(admission, VP_ADMISSION_REFUSED,
-                 "libvirtd asks user %u for authentication (%s) at '%s', which virtpassd cannot pass "
-                 "on: connect to libvirtd itself, or let the administrator set %s = \"none\" in its "
-                 "configuration", (unsigned)admission->peer.uid, types, admission->path,
+                 "libvirtd asks user %u for authentication (%s) at '%s', which virtpassd cannot "
+                 "pass on: connect to libvirtd itself, or let the administrator set %s = \"none\" "
+                 "in its configuration", (unsigned)admission->peer.uid, types, admission->path,
                  admission->read_only ? "auth_unix_ro" : "auth_unix_rw");
+    }
 }
 
 static gpointer
 run_thread(gpointer data)
 {
     g_autoptr(GTask) task = data;
+    VpAdmission *admission = g_task_get_task_data(task);
+    vp_autofd int fd = -1;
 
-    find_verdict(g_task_get_task_data(task));
+    if (become_peer(admission))
+        fd = connect_there(admission);
+    else
+        conclude(admission, VP_ADMISSION_REFUSED, "virtpassd cannot find out whether libvirtd lets "
+                 "user %u in: %s", (unsigned)admission->peer.uid, g_strerror(errno));
+    if (fd >= 0)
+        judge(admission, fd);
     g_task_return_boolean(task, TRUE);
     return NULL;
 }

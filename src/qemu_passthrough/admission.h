@@ -17,8 +17,8 @@ typedef enum VpAdmissionVerdict {
 /* @reason: NULL if GIVEN. Comes once, from the loop; the admission is gone after the call. */
 typedef void (*VpAdmissionFunc)(VpAdmissionVerdict verdict, const char *reason, gpointer data);
 
-/* Does libvirtd have to be asked about who has connected? Root and our own user are let in, and as an
- * ordinary user we serve only that one. */
+/* Does libvirtd have to be asked about who has connected? Root and our own user are let in, and as
+ * an ordinary user we serve only that one. */
 bool vp_admission_matters(const VpDaemon *daemon, const VpPeer *peer);
 
 /* About @peer, who has connected by @fd, and libvirtd's socket of the same kind. */

@@ -5,13 +5,13 @@
  *
  * A QMP client has no connection to libvirtd by which that could be judged, so it gets one for as
  * long as it is connected: opened by us, under the client's identity (identity.c), and asked the
- * question that clients of the other socket are judged by (access.c). Before that it is seen to that
- * libvirtd would let it in at all (admission.c).
+ * question that clients of the other socket are judged by (access.c). Before that it is seen to
+ * that libvirtd would let it in at all (admission.c).
  *
  * A verdict is good for VALID_MS, as there; the question is repeated ASK_AGAIN_MS after the last
- * answer, so that normally the next verdict is there before the last one ends. Otherwise the right is
- * UNKNOWN until it comes, and the owner lets nothing through. Whatever goes wrong means no, and so
- * does a libvirtd that does not answer within ANSWER_MS. A client that waits for nothing and
+ * answer, so that normally the next verdict is there before the last one ends. Otherwise the right
+ * is UNKNOWN until it comes, and the owner lets nothing through. Whatever goes wrong means no, and
+ * so does a libvirtd that does not answer within ANSWER_MS. A client that waits for nothing and
  * sends nothing is asked about as well, for it hears the guest's events.
  *
  * The owner is told from a timer of this file's own, never from within the connection's callbacks,

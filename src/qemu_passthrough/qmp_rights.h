@@ -18,7 +18,8 @@ typedef enum VpQmpRight {
  * may be freed in the call. */
 typedef void (*VpQmpRightsFunc)(VpQmpRights *rights, VpQmpRight right, gpointer data);
 
-/* Asks libvirtd, as @peer, who has connected by @fd, about @domain, of which a reference is kept. */
+/* Asks libvirtd, as @peer, who has connected by @fd, about @domain, of which a reference is kept.
+ * */
 VpQmpRights *vp_qmp_rights_new(VpDaemon *daemon, VpDomain *domain, int fd, const VpPeer *peer,
                                VpQmpRightsFunc func, gpointer data);
 

@@ -17,8 +17,8 @@
  * Descriptors wait for a command that takes one (getfd, add-fd), as they do in QEMU, and there as
  * here later ones replace those that nobody took. Only such a command carries them on.
  *
- * A client may be paused, while it is not known whether it may use the monitor: then its socket is not
- * even watched, and what would be sent waits.
+ * A client may be paused, while it is not known whether it may use the monitor: then its socket is
+ * not even watched, and what would be sent waits.
  *
  * A client that has sent its last byte still gets its answers; one that is wholly gone has the
  * commands carried out that it had sent. Each function that the loop or the session calls ends in

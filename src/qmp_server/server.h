@@ -53,19 +53,19 @@ bool vp_qmp_server_is_full(const VpQmpServer *server);
 
 guint vp_qmp_server_clients(const VpQmpServer *server);
 
-/* A client has connected. @fd: a unix socket, non-blocking; taken over. NULL: it is gone already, and
- * left() is told of nobody (@owner NULL). Else it lasts until left() is told of @owner, it is ended,
- * or the server freed. */
+/* A client has connected. @fd: a unix socket, non-blocking; taken over. NULL: it is gone already,
+ * and left() is told of nobody (@owner NULL). Else it lasts until left() is told of @owner, it is
+ * ended, or the server freed. */
 VpQmpClient *vp_qmp_server_add(VpQmpServer *server, int fd, gpointer owner);
 
-/* Nothing is read from the client, and nothing sent to it, while it is paused. Its commands that are
- * with QEMU already go on. What has happened to the connection is seen when it goes on: left() may
- * be called. */
+/* Nothing is read from the client, and nothing sent to it, while it is paused. Its commands that
+ * are with QEMU already go on. What has happened to the connection is seen when it goes on: left()
+ * may be called. */
 void vp_qmp_client_pause(VpQmpClient *client);
 void vp_qmp_client_resume(VpQmpClient *client);
 
-/* Closes the connection. @message is the last that is sent, if it can be sent whole; nothing that has
- * waited is. left() is not called. */
+/* Closes the connection. @message is the last that is sent, if it can be sent whole; nothing that
+ * has waited is. left() is not called. */
 void vp_qmp_client_end(VpQmpClient *client, const char *message);
 
 /* An event of the session, as QEMU wrote it, for everybody who has negotiated. */

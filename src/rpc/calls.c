@@ -9,9 +9,10 @@
  * libvirtd echoes any serial and requires no order, nor that they differ.
  *
  * The invariant: at all times the serials of our calls without reply (`slots`) and those of the
- * client's frames that a reply may still come to (`theirs`) are disjoint. Ours are from FIRST_SERIAL
- * up, where no client gets by counting up from 0 within a connection's life, so only the client's
- * frames from there up are counted, and all others cost one comparison. It is kept from both sides:
+ * client's frames that a reply may still come to (`theirs`) are disjoint. Ours are from
+ * FIRST_SERIAL up, where no client gets by counting up from 0 within a connection's life, so only
+ * the client's frames from there up are counted, and all others cost one comparison. It is kept
+ * from both sides:
  *   - a serial of ours is one that is neither in `slots` nor in `theirs`;
  *   - a frame of the client's with a serial that is in `slots` waits until that call has its reply.
  * So the serial alone decides whose a reply is. That program, version, procedure and type are the
@@ -21,9 +22,10 @@
  * `theirs` counts, for a client may use a serial several times. A frame is in it from the moment
  * that we look at it, not only when it is sent on, for handlers keep calls and send them later,
  * until the client has been sent as many replies. All types are counted, although libvirtd answers
- * calls only, but for two. STREAM never brings a reply. STREAM_HOLE brings one if the hole cannot be
- * made, and then only for the first of a stream; so it is noted once, until the stream has ended.
- * A client that sends what is never answered fills `theirs` up, and is not read from then on.
+ * calls only, but for two. STREAM never brings a reply. STREAM_HOLE brings one if the hole cannot
+ * be made, and then only for the first of a stream; so it is noted once, until the stream has
+ * ended. A client that sends what is never answered fills `theirs` up, and is not read from then
+ * on.
  *
  * A cancelled call keeps its slot until the reply is here, for the reply must still
  * not reach the client.

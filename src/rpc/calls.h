@@ -22,7 +22,8 @@ typedef struct VpCallReply {
 
 typedef void (*VpCallFunc)(const VpCallReply *reply, gpointer data);
 
-/* The calls of ours that have no reply yet, on one link that may carry a client's frames as well. */
+/* The calls of ours that have no reply yet, on one link that may carry a client's frames as well.
+ * */
 VpCalls *vp_calls_new(void);
 
 /* @func is called when a frame for which vp_calls_must_wait() was true may be sent now. From the
