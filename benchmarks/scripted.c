@@ -7,11 +7,12 @@
  *
  * libvirtd's side answers what virtpassd and an idle client ask: authentication, features, OPEN,
  * registrations, the list of N running domains, and each one's XML, which is the file TEMPLATE with
- * @NAME@ and @UUID@ replaced. QEMU's side is N listening sockets SESSION-DIR/virtpass-UUID, each a
- * monitor that greets, negotiates and tells its domain's UUID.
+ * @NAME@ and @UUID@ replaced. QEMU's side is N listening sockets SESSION-DIR/virtpass-libvirt-UUID, each a
+ * monitor that greets and negotiates. That it is the domains' process is noted as libvirt does it,
+ * in qemu/run beside UPSTREAM-SOCKET.
  *
  * What it is for is to see from outside when all sessions are ready: whenever the last of the N
- * has got its answer to query-uuid it prints "ready" and the time (CLOCK_MONOTONIC, nanoseconds),
+ * has got its answer to qmp_capabilities it prints "ready" and the time (CLOCK_MONOTONIC, nanoseconds),
  * and "idle" when all are gone. "listening" comes first. It runs until it is killed.
  */
 
@@ -24,11 +25,13 @@
 #include "rpc/rpc_error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Asked by clients and only forwarded by virtpassd, hence not in its protocol file. */
 #define REMOTE_CONNECT_SUPPORTS_FEATURE 60
@@ -45,7 +48,7 @@ typedef struct Monitor {
     VpWatch listener;
     VpWatch client;
     GString *line;     /* what has come of the next command */
-    bool ready;        /* the client has been told the uuid */
+    bool ready;        /* its client has negotiated */
 } Monitor;
 
 struct Scripted {
@@ -117,15 +120,13 @@ answer_command(Monitor *monitor, const char *line, gsize size)
 {
     VpJsonSlice whole = { line, size };
     VpJsonSlice id = vp_json_member(whole, "id");
-    bool asks_uuid = vp_json_string_is(vp_json_member(whole, "execute"), "query-uuid");
-    g_autoptr(GString) text = g_string_new("{\"return\": ");
+    g_autoptr(GString) text = g_string_new("{\"return\": {}");
 
-    g_string_append_printf(text, asks_uuid ? "{\"UUID\": \"%s\"}" : "{}", monitor->uuid);
     if (id.text)
         g_string_append_printf(text, ", \"id\": %.*s", (int)id.size, id.text);
     g_string_append(text, "}\r\n");
     say(monitor, text->str);
-    if (asks_uuid)
+    if (vp_json_string_is(vp_json_member(whole, "execute"), "qmp_capabilities"))
         set_ready(monitor, true);
 }
 
@@ -186,8 +187,23 @@ listen_at(VpLoop *loop, VpWatch *watch, const char *path, VpWatchFunc func, gpoi
     return true;
 }
 
+/* Number and lock stay as long as we do. */
 static bool
-add_domain(Scripted *scripted, guint number, const char *session_dir, GError **error)
+note_process(const char *state_dir, const char *name, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("%s/%s.pid", state_dir, name);
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+    if (fd >= 0 && dprintf(fd, "%d\n", (int)getpid()) > 0 && fcntl(fd, F_SETLK, &lock) == 0)
+        return true;
+    vp_error_set_errno(error, errno, "%s", path);
+    return false;
+}
+
+static bool
+add_domain(Scripted *scripted, guint number, const char *session_dir, const char *state_dir,
+           GError **error)
 {
     Monitor *monitor = &scripted->monitors[number];
     vp_domain *domain = &scripted->domains[number];
@@ -199,8 +215,9 @@ add_domain(Scripted *scripted, guint number, const char *session_dir, GError **e
     vp_uuid_parse(monitor->uuid, (guint8 *)domain->uuid);
     domain->name = g_strdup_printf("scripted-%u", number);
     domain->id = number + 1;
-    path = g_strdup_printf("%s/virtpass-%s", session_dir, monitor->uuid);
-    return listen_at(scripted->loop, &monitor->listener, path, on_monitor_client, monitor, error);
+    path = g_strdup_printf("%s/virtpass-libvirt-%s", session_dir, monitor->uuid);
+    return note_process(state_dir, domain->name, error) &&
+           listen_at(scripted->loop, &monitor->listener, path, on_monitor_client, monitor, error);
 }
 
 /* --- libvirtd's side ------------------------------------------------------ */
@@ -348,8 +365,11 @@ on_client(VpWatch *watch, guint32 ready G_GNUC_UNUSED, gpointer data)
 static bool
 start(Scripted *scripted, char **argv, GError **error)
 {
+    g_autofree char *upstream_dir = g_path_get_dirname(argv[1]);
+    g_autofree char *state_dir = g_build_filename(upstream_dir, "qemu/run", NULL);
     guint64 n = 0;
 
+    g_mkdir_with_parents(state_dir, 0700);
     if (!g_ascii_string_to_unsigned(argv[4], 10, 0, VP_DOMAINS_MAX, &n, error) ||
         !g_file_get_contents(argv[3], &scripted->template, NULL, error))
         return false;
@@ -360,7 +380,7 @@ start(Scripted *scripted, char **argv, GError **error)
     scripted->domains = g_new0(vp_domain, n);
     scripted->monitors = g_new0(Monitor, n);
     for (guint i = 0; i < n; i++) {
-        if (!add_domain(scripted, i, argv[2], error))
+        if (!add_domain(scripted, i, argv[2], state_dir, error))
             return false;
     }
     return listen_at(scripted->loop, &scripted->listener, argv[1], on_client, scripted, error);

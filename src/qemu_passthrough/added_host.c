@@ -3,9 +3,10 @@
 /*
  * What the added commands (src/added) learn of a domain, and what they leave with it.
  *
- * QEMU's process is known from the socket of its session, so it is the one that answers there, not
- * what a pid file says. Its binary is what the kernel says that it runs: of a domain with altered
- * arguments <emulator> is not QEMU, and after an upgrade the file of that name is another one.
+ * QEMU's process is known from the socket of its session, whose peer has been found to be the one
+ * that libvirt has started (guest_socket.c). Its binary is what the kernel says that it runs: of a
+ * domain with altered arguments <emulator> is not QEMU, and after an upgrade the file of that name
+ * is another one.
  */
 
 #include "qemu_passthrough/added_host.h"

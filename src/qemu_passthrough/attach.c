@@ -6,7 +6,7 @@
  * QEMU 11.1 lets a monitor be added to it while it runs. Only libvirtd has a monitor of such a
  * guest, so it is asked to pass the commands on (attach_steps.c), on our own connection. What
  * comes of it is a socket at the same path that the words of a definition would name, so that all
- * else (the session, its check of QEMU's uuid, rules of AppArmor) is as for any other.
+ * else (the session, the check of its peer, rules of AppArmor) is as for any other.
  *
  * When. libvirtd marks a domain as tainted through whose monitor somebody sends commands. So
  * nothing is touched because virtpassd runs: the first monitor command of a client who may write

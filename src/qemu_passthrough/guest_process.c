@@ -88,7 +88,7 @@ vp_guest_process_find(VpGuestProcess *guest, const char *state_dir, const char *
         return true;
     vp_process_clear(&guest->process);
     return vp_refuse(error, VP_ERROR_STRANGER,
-                     "process %d, which '%s' names as the domain's, does not hold libvirt's lock on "
-                     "that file: it is not what libvirt has started, or has closed what it inherited",
+                     "process %d, which '%s' names as the domain's, does not hold libvirt's lock "
+                     "on that file: libvirt has not started it, or it has closed what it inherited",
                      (int)pid, path);
 }

@@ -96,8 +96,8 @@ refuse_peer(const Attempt *attempt, pid_t pid, GError **error)
     g_autofree char *name = vp_process_name(pid);
 
     return vp_refuse(error, VP_ERROR_STRANGER,
-                     "process %d (%s) listens at '%s' and is not this domain's, which is %d: end it "
-                     "if it has no business there, then start the guest anew",
+                     "process %d (%s) listens at '%s' and is not this domain's, which is %d: end "
+                     "it if it has no business there, then start the guest anew",
                      (int)pid, name, attempt->path, (int)attempt->guest.process.pid);
 }
 
@@ -169,9 +169,9 @@ check_queue(const Attempt *attempt, GError **error)
     if (others == 0)
         return true;
     return vp_refuse(error, VP_ERROR_STRANGER,
-                     "%u other connection(s) wait at '%s' to be its QEMU's next client, from before "
-                     "it was closed to them: end their process ('ss -xp' shows it; socket %u) or "
-                     "start the guest anew",
+                     "%u other connection(s) wait at '%s' to be its QEMU's next client, from "
+                     "before it was closed to them: end their process ('ss -xp' shows it; socket "
+                     "%u) or start the guest anew",
                      others, attempt->path, ino);
 }
 

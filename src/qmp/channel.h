@@ -22,8 +22,8 @@ typedef struct VpQmpChannel {
 
 void vp_qmp_channel_init(VpQmpChannel *channel, const char *name, VpQmpStats *stats);
 
-/* Takes @fd, a socket that is connected, over if this succeeds; @func is called for what is ready from
- * then on. */
+/* Takes @fd, a socket that is connected, over if this succeeds; @func is called for what is ready
+ * from then on. */
 bool vp_qmp_channel_adopt(VpQmpChannel *channel, VpLoop *loop, int fd, VpWatchFunc func,
                           gpointer data, GError **error);
 

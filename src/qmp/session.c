@@ -162,12 +162,11 @@ is_news(VpQmpSession *session, const char *reason)
 
 static gboolean on_attempt(gpointer data);
 
-/* Ends the connection; the next attempt comes after @delay milliseconds. Takes @reason. */
+/* Ends the connection; the next attempt comes after @delay milliseconds. @news: the operator should
+ * know. Takes @reason. */
 static void
-lose_for(VpQmpSession *session, guint delay, char *reason)
+lose_for(VpQmpSession *session, guint delay, bool news, char *reason)
 {
-    bool news = is_news(session, reason);
-
     g_free(session->reason);
     session->reason = reason;
     vp_qmp_channel_close(&session->channel);
@@ -185,11 +184,13 @@ lose(VpQmpSession *session, const char *format, ...)
 {
     va_list args;
     char *reason = NULL;
+    bool news = false;
 
     va_start(args, format);
     reason = g_strdup_vprintf(format, args);
     va_end(args);
-    lose_for(session, next_delay(session), reason);
+    news = is_news(session, reason);
+    lose_for(session, next_delay(session), news, reason);
 }
 
 static gboolean
@@ -215,6 +216,17 @@ open_connection(VpQmpSession *session, GError **error)
     return vp_socket_connect(session->path, NULL, error);
 }
 
+/* That a QEMU has ended is no failure of its session. */
+static void
+not_connected(VpQmpSession *session, const GError *error)
+{
+    bool stranger = g_error_matches(error, VP_ERROR, VP_ERROR_STRANGER);
+    bool ended = g_error_matches(error, VP_ERROR, VP_ERROR_CLOSED);
+
+    lose_for(session, stranger ? VP_QMP_STRANGER_RETRY_MS : next_delay(session),
+             !ended && is_news(session, error->message), g_strdup(error->message));
+}
+
 static void
 connect_now(VpQmpSession *session)
 {
@@ -233,10 +245,8 @@ connect_now(VpQmpSession *session)
                                         &error)) {
         vp_steal_fd(&fd);
         set_timer(session, VP_QMP_HANDSHAKE_MS, on_patience_over);
-    } else if (g_error_matches(error, VP_ERROR, VP_ERROR_STRANGER)) {
-        lose_for(session, VP_QMP_STRANGER_RETRY_MS, g_strdup(error->message));
     } else {
-        lose(session, "%s", error->message);
+        not_connected(session, error);
     }
 }
 

@@ -58,9 +58,10 @@ typedef struct VpQmpEvent {
 /* Any function may be NULL. All are called from the loop only, never inside of a call of the
  * functions below; they may call all of these, but for what is said. */
 typedef struct VpQmpSessionOps {
-    /* Connects to the session's socket and makes sure who is there: a non-blocking descriptor, which
-     * is the session's from then on, or -1 and @error, VP_ERROR_STRANGER for somebody else. The
-     * session must not be freed in it. NULL: whoever is at the path will do. */
+    /* Connects to the session's socket and makes sure who is there: a non-blocking descriptor,
+     * which is the session's from then on, or -1 and @error: VP_ERROR_STRANGER for somebody else,
+     * VP_ERROR_CLOSED when the QEMU has ended. The session must not be freed in it. NULL: whoever
+     * is at the path will do. */
     int (*connect)(VpQmpSession *session, GError **error, gpointer data);
     /* After each change of state. In LOST all commands have already been answered (VP_QMP_LOST).
      * The session may be freed in it. */

@@ -3,8 +3,12 @@
 /*
  * The QEMU words that give a domain its dedicated session:
  *
- *     -chardev socket,id=virtpass-qmp,path=DIR/virtpass-UUID,server=on,wait=off
+ *     -chardev socket,id=virtpass-qmp,path=DIR/virtpass-libvirt-UUID,server=on,wait=off
  *     -mon chardev=virtpass-qmp,mode=control
+ *
+ * "libvirt-UUID" is what the guest's AppArmor profile is called, so that one rule for all guests
+ * lets each of them at its own socket only. Definitions of earlier versions have DIR/virtpass-UUID
+ * and are known by that as well.
  *
  * They are known again by their form, since nothing else of ours survives in a definition that
  * was made under the policy "all": id and options have to be these, the path's last part has to
@@ -23,7 +27,8 @@
 #define HEAD "socket,id=" VP_XML_SESSION_CHARDEV ",path="
 #define TAIL ",server=on,wait=off"
 #define MON "chardev=" VP_XML_SESSION_CHARDEV ",mode=control"
-#define SOCKET_PREFIX "virtpass-"
+#define OLD_PREFIX "virtpass-"
+#define SOCKET_PREFIX OLD_PREFIX "libvirt-"
 #define UUID_DIGITS 32
 
 bool
@@ -75,16 +80,25 @@ double_commas(const char *text)
     return g_string_free(doubled, FALSE);
 }
 
-/* Whether the last part of @path is what vp_xml_session_path() makes. */
+static bool
+is_canonical(const char *text)
+{
+    char uuid[37] = "";
+
+    return vp_xml_uuid_canonical(text, uuid) && g_str_equal(text, uuid);
+}
+
+/* Whether the last part of @path is what vp_xml_session_path() makes, or made once. */
 static bool
 is_session_path(const char *path)
 {
+    static const char *const prefixes[] = { "/" SOCKET_PREFIX, "/" OLD_PREFIX };
     const char *last = strrchr(path, '/');
-    char uuid[37] = "";
+    bool is = false;
 
-    return *path == '/' && g_str_has_prefix(last + 1, SOCKET_PREFIX) &&
-           vp_xml_uuid_canonical(last + 1 + strlen(SOCKET_PREFIX), uuid) &&
-           g_str_equal(last + 1 + strlen(SOCKET_PREFIX), uuid);
+    for (guint i = 0; i < G_N_ELEMENTS(prefixes) && *path == '/'; i++)
+        is |= g_str_has_prefix(last, prefixes[i]) && is_canonical(last + strlen(prefixes[i]));
+    return is;
 }
 
 /* The path in the value of a -chardev that has our form, else NULL. */

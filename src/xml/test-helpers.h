@@ -22,7 +22,7 @@
            "<qemu:arg value='socket,id=virtpass-qmp,path=" path ",server=on,wait=off'/>" behind    \
                before "<qemu:arg value='-mon'/>" behind before                                     \
            "<qemu:arg value='chardev=virtpass-qmp,mode=control'/>" behind
-#define SOCKET "/run/s/virtpass-" UUID
+#define SOCKET "/run/s/virtpass-libvirt-" UUID
 #define WORD_LINES WORDS_AT("    ", SOCKET, "\n")
 #define WORDS WORDS_AT("", SOCKET, "")
 

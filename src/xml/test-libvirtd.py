@@ -206,7 +206,7 @@ class Upstream(Base):
         author = re.sub(r"  <uuid>.*</uuid>\n", "", guest.domain("g"))
         upstream = self.defined(self.translate(author), "--validate")
         uuid = self.libvirtd.virsh("domuuid", "g").strip()
-        self.assertIn(f"/virtpass-{uuid},server=on", upstream)
+        self.assertIn(f"/virtpass-libvirt-{uuid},server=on", upstream)
 
     def test_uuids_are_read_as_libvirt_reads_them(self):
         plain = guest.uuid("g")
@@ -214,7 +214,7 @@ class Upstream(Base):
                      " " + plain.replace("-", "- ")):
             with self.subTest(text):
                 author = guest.domain("g", uuid_text=text)
-                self.assertIn(f"/virtpass-{plain},", self.translate(author))
+                self.assertIn(f"/virtpass-libvirt-{plain},", self.translate(author))
                 self.assertIn(f"<uuid>{plain}</uuid>", self.defined(author))
 
     def test_uuids_are_refused_as_libvirt_refuses_them(self):
@@ -233,7 +233,7 @@ class Upstream(Base):
         self.defined(self.translate(guest.domain("g", after=COMMANDLINE)))
         self.libvirtd.virsh("start", "g")
         live = self.libvirtd.virsh("dumpxml", "g")
-        path = f"{self.sessions}/virtpass-{guest.uuid('g')}"
+        path = f"{self.sessions}/virtpass-libvirt-{guest.uuid('g')}"
         self.assertEqual(run_filter(live, "session"), f"dedicated {guest.uuid('g')} {path}\n")
         with socket.socket(socket.AF_UNIX) as session:
             session.settimeout(limits.seconds(limits.CONDITION_SECONDS))

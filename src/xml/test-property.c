@@ -78,7 +78,7 @@ put_args(Generator *generator)
         "<![CDATA[ ]]>",
         WORDS,
         "\n" WORD_LINES,
-        WORDS_AT("\n  ", "/a,,b/virtpass-" OTHER_UUID, ""),
+        WORDS_AT("\n  ", "/a,,b/virtpass-libvirt-" OTHER_UUID, ""),
         "<?virtpass empty?>",
         NULL,
     };

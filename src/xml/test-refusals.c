@@ -131,7 +131,7 @@ test_long_error(void)
 static char *
 directory_for(gsize len)
 {
-    g_autofree char *name = g_strnfill(len - strlen("/" "/virtpass-" UUID), 'd');
+    g_autofree char *name = g_strnfill(len - strlen("/" "/virtpass-libvirt-" UUID), 'd');
 
     return g_strconcat("/", name, NULL);
 }
@@ -142,7 +142,7 @@ test_path_limit(void)
     g_autofree char *longest = directory_for(107);
     g_autofree char *longer = directory_for(108);
     g_autofree char *message = g_strdup_printf(
-        "line 4: <qemu:monitorpassthrough>: the socket '%s/virtpass-" UUID
+        "line 4: <qemu:monitorpassthrough>: the socket '%s/virtpass-libvirt-" UUID
         "' has a path of 108 bytes, expected at most 107",
         longer);
     VpXmlRules rules = { .policy = VP_POLICY_ALL, .session_dir = longest };

@@ -69,7 +69,7 @@ test_words(void)
           "<domain type='kvm'></domain>" },
         /* another domain's words are words */
         { LIBVIRT_OPEN("kvm", LIBVIRT_QEMU)
-          COMMANDLINE(WORDS_AT("    ", "/else/virtpass-" OTHER_UUID, "\n")) CLOSE,
+          COMMANDLINE(WORDS_AT("    ", "/else/virtpass-libvirt-" OTHER_UUID, "\n")) CLOSE,
           LIBVIRT_OPEN("kvm", "") CLOSE },
         /* however often */
         { LIBVIRT_OPEN("kvm", LIBVIRT_QEMU) COMMANDLINE(WORD_LINES ARG WORD_LINES)
@@ -240,8 +240,9 @@ test_read_session(void)
         { LIBVIRT_OPEN("kvm", LIBVIRT_QEMU) COMMANDLINE(ARG WORD_LINES) CLOSE,
           VP_SESSION_DEDICATED, SOCKET, UUID },
         { "<domain type='kvm'" LIBVIRT_QEMU "><qemu:commandline>"
-          WORDS_AT("", "/a,,b&amp;/virtpass-" OTHER_UUID, "") "</qemu:commandline></domain>",
-          VP_SESSION_DEDICATED, "/a,b&/virtpass-" OTHER_UUID, "" },
+          WORDS_AT("", "/a,,b&amp;/virtpass-libvirt-" OTHER_UUID, "")
+          "</qemu:commandline></domain>",
+          VP_SESSION_DEDICATED, "/a,b&/virtpass-libvirt-" OTHER_UUID, "" },
         { LIBVIRT_OPEN("kvm", LIBVIRT_QEMU) LIBVIRT_METADATA(DEDICATED) COMMANDLINE(WORD_LINES)
           CLOSE,
           VP_SESSION_DEDICATED, SOCKET, UUID },

@@ -205,7 +205,7 @@ test_nested_documents(void)
           "<domainsnapshot>\n  <name>s</name>\n" OPEN ADDED CLOSE
           "  <inactiveDomain type='kvm'>\n    <name>a</name>\n    <uuid>" OTHER_UUID "</uuid>\n"
           "    <qemu:commandline" XMLNS_QEMU ">\n"
-          WORDS_AT("      ", "/run/s/virtpass-" OTHER_UUID, "\n")
+          WORDS_AT("      ", "/run/s/virtpass-libvirt-" OTHER_UUID, "\n")
           "    </qemu:commandline>\n  </inactiveDomain>\n</domainsnapshot>\n" },
         { "<domaincheckpoint" XMLNS_QEMU "><domain type='kvm'><uuid>" UUID "</uuid>" ASK
           "</domain></domaincheckpoint>",
@@ -330,7 +330,7 @@ test_uuid_made(void)
         g_autofree char *other = translated(&rules_all, pairs[i].author);
         g_autofree char *uuid = cut_uuid(there, "<uuid>");
         g_autofree char *other_uuid = cut_uuid(other, "<uuid>");
-        g_autofree char *in_path = cut_uuid(there, "path=/run/s/virtpass-");
+        g_autofree char *in_path = cut_uuid(there, "path=/run/s/virtpass-libvirt-");
         g_autofree char *back = restored(there);
         g_auto(GStrv) halves = g_strsplit(pairs[i].upstream, "%s", 2);
         g_autofree char *wanted = g_strjoin(uuid, halves[0], halves[1], NULL);
@@ -359,18 +359,23 @@ test_renewal(void)
         /* another host's directory, another domain's uuid, both */
         { &elsewhere, OPEN ADDED CLOSE,
           OPEN "  <qemu:commandline" XMLNS_QEMU ">\n"
-          WORDS_AT("    ", "/else,,where&amp;/virtpass-" UUID, "\n")
+          WORDS_AT("    ", "/else,,where&amp;/virtpass-libvirt-" UUID, "\n")
           "  </qemu:commandline>\n" CLOSE },
         { &rules_all,
-          OPEN_QEMU "<qemu:commandline>" WORDS_AT(" ", "/run/s/virtpass-" OTHER_UUID, "")
+          OPEN_QEMU "<qemu:commandline>" WORDS_AT(" ", "/run/s/virtpass-libvirt-" OTHER_UUID, "")
           "</qemu:commandline>" CLOSE,
           OPEN_QEMU "<qemu:commandline>" WORDS_AT(" ", SOCKET, "") "</qemu:commandline>" CLOSE },
         { &rules_all,
           OPEN_QEMU "<qemu:commandline><qemu:arg value='-S'/>"
-          WORDS_AT("\n", "/x/virtpass-" OTHER_UUID, "") "<qemu:env name='a'/></qemu:commandline>"
-          CLOSE,
+          WORDS_AT("\n", "/x/virtpass-libvirt-" OTHER_UUID, "")
+          "<qemu:env name='a'/></qemu:commandline>" CLOSE,
           OPEN_QEMU "<qemu:commandline><qemu:arg value='-S'/>" WORDS_AT("\n", SOCKET, "")
           "<qemu:env name='a'/></qemu:commandline>" CLOSE },
+        /* the form of earlier versions */
+        { &rules_all,
+          OPEN_QEMU "<qemu:commandline>" WORDS_AT(" ", "/run/s/virtpass-" UUID, "")
+          "</qemu:commandline>" CLOSE,
+          OPEN_QEMU "<qemu:commandline>" WORDS_AT(" ", SOCKET, "") "</qemu:commandline>" CLOSE },
         /* what is kept decides, the policy where nothing is kept */
         { &rules_requested,
           OPEN METADATA("<qemu:monitorpassthrough/>") CLOSE,

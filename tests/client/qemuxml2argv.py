@@ -150,7 +150,7 @@ class Tool(unittest.TestCase):
     def test_sessions_of_all_domains(self):
         document = guest.domain("g")
         result = virtpass("xml", "translate", "--session-dir=/run/x", stdin=document)
-        self.assertIn(f"path=/run/x/virtpass-{guest.uuid('g')},", result.stdout)
+        self.assertIn(f"path=/run/x/virtpass-libvirt-{guest.uuid('g')},", result.stdout)
         self.assertEqual(virtpass("xml", "restore", stdin=result.stdout).stdout, document)
 
 

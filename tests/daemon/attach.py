@@ -11,6 +11,7 @@ from harness import guest, limits, qmp, rpc, upstream, xdr
 from harness.process import run
 from harness.real import RealGuests
 from harness.scripted import USER, Scripted
+from harness.stranger import Stranger
 from harness.virtpassd import virtpass
 
 STATUS = '{"execute":"query-status"}'
@@ -38,7 +39,7 @@ class Monitor:
         self.failing = set()     # names that QEMU refuses
         self.refused = {}        # name -> what libvirtd raises
         self.held = set()        # names that are not answered
-        self.uuid = self.domain.uuid
+        self.make = self.listen  # what is behind a chardev
         self.ended = False
         test.upstream.on(rpc.QEMU, rpc.MONITOR_COMMAND, self.handle)
 
@@ -76,8 +77,11 @@ class Monitor:
         path = data["addr"]["data"]["path"]
         if os.path.exists(path):
             os.unlink(path)
-        self.chardevs[arguments["id"]] = qmp.Server(self.test.qmp_loop(), path, self.uuid, Mute())
+        self.chardevs[arguments["id"]] = self.make(path)
         return {}
+
+    def listen(self, path):
+        return qmp.Server(self.test.qmp_loop(), path, self.domain.uuid, Mute())
 
     def do_object_add(self, arguments):
         if arguments["qom-type"] != "monitor-qmp":
@@ -292,15 +296,15 @@ class Refused(Running):
 
     def test_what_was_added_is_somebody_else(self):
         """It is removed again"""
-        self.monitor.uuid = guest.uuid("other")
+        self.monitor.make = lambda path: Stranger(self, path)
         self.by_libvirtd()
         limits.poll_until(lambda: set(REMOVING) <= set(self.monitor.commands), "it is removed")
         self.nothing_left()
-        self.assertIn("is not this domain", self.entry["reason"])
+        self.assertIn("is not this domain's", self.entry["reason"])
         self.monitor.commands.clear()
         self.by_libvirtd()
         self.assertEqual(self.monitor.commands, ["query-status"])
-        self.monitor.uuid = self.domain.uuid
+        self.monitor.make = self.monitor.listen
         self.again()
 
     def test_libvirtd_is_busy(self):

@@ -225,18 +225,6 @@ class Bad(Peers):
                 peer.write({"return": {}, "id": "not yours"})
         self.misbehave(Script())
 
-    @limits.limit(120)
-    def test_does_not_know_its_uuid(self):
-        class Script(qmp.Script):
-            def do_query_uuid(self, _peer, _message):
-                return {"return": {"UUID": 7}}
-        domain, server = self.guest("odd", script=Script())
-        server.wait_command("query-uuid")
-        client = self.client()
-        self.assertIn("libvirt's monitor", client.monitor(self.ref(domain), STATUS, timeout=30))
-        self.assertEqual(server.named("query-status"), [])
-        self.others_are_served()
-
     def test_says_nothing(self):
         """Not even a greeting: its callers are served by libvirtd, others at once"""
         script = qmp.Script()

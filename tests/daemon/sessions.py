@@ -3,12 +3,11 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 
 from harness import guest, limits, qmp, rpc, upstream, xdr
 from harness.scripted import Scripted, Sender
+from harness.stranger import Stranger
 
 STATUS = '{"execute":"query-status"}'
 IN_FLIGHT_MAX = 8
@@ -259,59 +258,6 @@ class Log(OneGuest):
         limits.poll_until(lambda: self.said("h: QMP session connecting -> lost"), "it is told")
 
 
-# Binds sockets at the paths that it is told and says how many bytes have come there. With "end" it
-# ends, without leaving.
-STRANGER = """
-import os, select, socket, sys
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
-os.chmod(sys.argv[1], 0o666)
-listener.listen(8)
-print("listens", flush=True)
-peers, count, connections = [], 0, 0
-while True:
-    for ready in select.select([listener, sys.stdin, *peers], [], [])[0]:
-        if ready is listener:
-            peers.append(listener.accept()[0])
-            connections += 1
-            peers[-1].send(b'{"QMP": {"version": {}, "capabilities": ["oob"]}}\\r\\n')
-        elif ready is sys.stdin:
-            if not sys.stdin.readline():
-                sys.exit()
-            print(connections, count, flush=True)
-        else:
-            data = ready.recv(65536)
-            count += len(data)
-            if not data:
-                peers.remove(ready)
-"""
-
-
-class Stranger:
-    """Another process than the guest's at the path of its socket."""
-
-    def __init__(self, test, path):
-        self.process = subprocess.Popen([sys.executable, "-c", STRANGER, path], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.path = path
-        test.addCleanup(self.close)
-        assert self.process.stdout.readline() == "listens\n"
-
-    @property
-    def pid(self):
-        return self.process.pid
-
-    def heard(self):
-        """(connections, bytes)"""
-        print(file=self.process.stdin, flush=True)
-        return tuple(map(int, self.process.stdout.readline().split()))
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.communicate()
-            os.unlink(self.path)
-
-
 class Process(Scripted):
     """The peer of a session is the process that libvirt has started for the domain"""
 
@@ -373,8 +319,8 @@ class Process(Scripted):
         self.assertEqual(server.named("query-uuid"), [])
 
     def test_pid_file_that_names_another_guest(self):
-        """A QEMU has inherited the descriptor of its pid file: what it writes there is believed only
-        of who holds the lock"""
+        """A QEMU has inherited the descriptor of its pid file: what it writes there is believed
+        only of who holds the lock"""
         stranger = Stranger(self, self.path())
         domain = self.upstream.add("g", self.session_xml("g"), 1)
         domain.note_process(stranger.pid)
@@ -400,8 +346,9 @@ class Process(Scripted):
             with open(path, "w", encoding="ascii") as file:
                 file.write(text)
         for make, part in ((lambda: os.mkfifo(path), "not a regular file"),
-                           (link, path), (lambda: write(""), "no number"),
-                           (lambda: write("1" * 33), "33 bytes"), (lambda: write("-5"), "no number"),
+                           (link, "g.pid"), (lambda: write(""), "no number"),
+                           (lambda: write("1" * 33), "33 bytes"),
+                           (lambda: write("-5"), "no number"),
                            (lambda: write("999999999\n"), "has ended")):
             make()
             self.lifecycle(domain)

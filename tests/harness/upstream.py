@@ -101,7 +101,7 @@ class Domain:
 
 def session_words(path, uuid):
     """What virtpassd adds to a domain, as libvirtd would show it."""
-    socket_words = f"socket,id=virtpass-qmp,path={path}/virtpass-{uuid},server=on,wait=off"
+    socket_words = f"socket,id=virtpass-qmp,path={path}/virtpass-libvirt-{uuid},server=on,wait=off"
     words = ("-chardev", socket_words, "-mon", "chardev=virtpass-qmp,mode=control")
     args = "".join(f"    <qemu:arg value='{word}'/>\n" for word in words)
     return f"  <qemu:commandline>\n{args}  </qemu:commandline>\n"

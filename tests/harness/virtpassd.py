@@ -122,7 +122,7 @@ class Virtpassd:
         return "qemu+unix:///session?socket=" + self.sock_ro
 
     def session_path(self, uuid):
-        return os.path.join(self.session_dir, "virtpass-" + uuid)
+        return os.path.join(self.session_dir, "virtpass-libvirt-" + uuid)
 
     @property
     def pid(self):
