@@ -63,6 +63,7 @@ MAY_ATTACH = {
     "src/base/loop.c": "vp_loop_attach()",
     "src/probe/probe.c": "runs a context of its own",
     "src/probe/look.c": "returns in a thread, whose source wakes GLib up",
+    "src/qemu_passthrough/admission.c": "the same",
     "src/qemu_passthrough/daemon.c": "signals, before the loop runs",
 }
 

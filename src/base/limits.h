@@ -95,8 +95,8 @@
  * one for each event name that it listens to. */
 #define VP_CLIENT_EVENTS_MAX 256u
 
-/* Users about whom libvirtd is being asked at a time, before they are served: each takes a thread and
- * a connection, for a millisecond. Others wait. */
+/* Users about whom libvirtd is being asked at a time, before they are served: each takes a thread
+ * and a connection, for a millisecond. Others wait. */
 #define VP_ADMISSIONS_RUNNING_MAX 16u
 
 /* --- TLS ----------------------------------------------------------------- */

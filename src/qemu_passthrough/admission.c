@@ -56,11 +56,15 @@
 /* libvirtd answers within milliseconds; one that is being started, when it has. */
 #define TIMEOUT_S 5
 
+/* Until it is tried again to make a thread. */
+#define RETRY_MS 1000
+
 /* An answer has some 40 bytes, an error some 200. */
 #define ANSWER_MAX 4096
 
 struct VpAdmission {
-    GTask *task;        /* a reference while the thread does not run */
+    VpLoop *loop;
+    GTask *task;        /* a reference, which becomes the thread's */
     char *path;         /* of libvirtd's socket */
     bool read_only;
     VpPeer peer;
@@ -74,6 +78,7 @@ struct VpAdmission {
 
 static GQueue waiting = G_QUEUE_INIT; /* of VpAdmission */
 static guint running;
+static GSource *retry; /* no thread could be made; NULL: it could */
 static int dumpable; /* as it was before the first of those that run */
 
 /* --- the thread ----------------------------------------------------------- */
@@ -252,22 +257,44 @@ free_admission(gpointer data)
     g_free(admission);
 }
 
+static void start_waiting(void);
+
+static gboolean
+on_retry(gpointer data G_GNUC_UNUSED)
+{
+    vp_loop_cancel(&retry);
+    start_waiting();
+    return G_SOURCE_REMOVE;
+}
+
+/* false: there is no thread to be had now, and the admission keeps its turn. */
+static bool
+start_thread(VpAdmission *admission)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GThread) thread = NULL;
+
+    if (running == 0)
+        dumpable = prctl(PR_GET_DUMPABLE);
+    thread = g_thread_try_new("admission", run_thread, admission->task, &error);
+    if (!thread) {
+        vp_log_error("libvirtd cannot be asked about a client: %s", error->message);
+        retry = vp_loop_timer(admission->loop, RETRY_MS, on_retry, NULL);
+        return false;
+    }
+    running++;
+    return true;
+}
+
 static void
 start_waiting(void)
 {
-    while (running < VP_ADMISSIONS_RUNNING_MAX && !g_queue_is_empty(&waiting)) {
-        VpAdmission *admission = g_queue_pop_head(&waiting);
-        GTask *task = g_steal_pointer(&admission->task);
-        g_autoptr(GThread) thread = NULL;
+    while (!retry && running < VP_ADMISSIONS_RUNNING_MAX && !g_queue_is_empty(&waiting)) {
+        VpAdmission *admission = g_queue_peek_head(&waiting);
 
-        if (running++ == 0)
-            dumpable = prctl(PR_GET_DUMPABLE);
-        thread = g_thread_try_new("admission", run_thread, task, NULL);
-        if (thread)
-            continue;
-        conclude(admission, VP_ADMISSION_REFUSED, "virtpassd has no thread to ask libvirtd with");
-        g_task_return_boolean(task, TRUE);
-        g_object_unref(task);
+        if (!start_thread(admission))
+            return;
+        g_queue_pop_head(&waiting);
     }
 }
 
@@ -311,6 +338,7 @@ vp_admission_new(VpDaemon *daemon, int fd, const VpPeer *peer, bool read_only, V
 {
     VpAdmission *admission = g_new0(VpAdmission, 1);
 
+    admission->loop = daemon->loop;
     admission->path = vp_upstream_path(&daemon->address, read_only);
     admission->read_only = read_only;
     admission->peer = *peer;
@@ -330,6 +358,6 @@ vp_admission_free(VpAdmission *admission)
     if (!admission)
         return;
     admission->func = NULL;
-    if (admission->task && g_queue_remove(&waiting, admission))
+    if (g_queue_remove(&waiting, admission))
         g_object_unref(admission->task);
 }
