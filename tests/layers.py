@@ -41,7 +41,7 @@ ONLY_IN = {
     "gnutls": ["src/rpc"],
     "libvirt": ["src/client", "tools"],
     "histedit": ["tools"],
-    "gio": ["src/probe"],
+    "gio": ["src/probe", "src/qemu_passthrough"],
     "seccomp": ["src/probe"],
 }
 

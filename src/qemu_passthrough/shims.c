@@ -31,6 +31,10 @@
 #include <errno.h>
 #include <string.h>
 
+/* From our connection's opening to the first round: sessions to running guests come first, which
+ * libvirtd is asked about as well. */
+#define DELAY_MS 3000
+
 /* Between two rounds for want of room. */
 #define PAUSE_US (60 * G_USEC_PER_SEC)
 
@@ -42,7 +46,9 @@ typedef struct Listed {
 
 struct VpShims {
     VpShimTree *tree;
+    VpLoop *loop;
     VpUpstream *upstream;
+    GSource *later;       /* begins the first round */
     bool done;            /* a round has come to its end */
     bool running;         /* a round is under way */
     bool full;            /* it is to make room */
@@ -254,11 +260,21 @@ begin_round(VpShims *shims, bool full)
                                       xdr_vp_list_domains_args, &args, on_list, shims);
 }
 
+static gboolean
+on_later(gpointer data)
+{
+    VpShims *shims = data;
+
+    vp_loop_cancel(&shims->later);
+    begin_round(shims, false);
+    return G_SOURCE_REMOVE;
+}
+
 void
 vp_shims_upstream_opened(VpShims *shims)
 {
-    if (!shims->done)
-        begin_round(shims, false);
+    if (!shims->done && !shims->later)
+        shims->later = vp_loop_timer(shims->loop, DELAY_MS, on_later, shims);
 }
 
 /* There is no room for another link: a round makes some, at most one in a minute. The next client
@@ -322,11 +338,12 @@ vp_shims_tree(VpShims *shims)
 }
 
 VpShims *
-vp_shims_new(VpUpstream *upstream, const VpConfig *config)
+vp_shims_new(VpLoop *loop, VpUpstream *upstream, const VpConfig *config)
 {
     VpShims *shims = g_new0(VpShims, 1);
 
     shims->tree = vp_shim_tree_new(VP_LIBDIR, config->shim_dir, config->shim);
+    shims->loop = loop;
     shims->upstream = upstream;
     shims->listed = g_ptr_array_new_with_free_func(free_listed);
     shims->used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -340,6 +357,7 @@ vp_shims_free(VpShims *shims)
 {
     if (!shims)
         return;
+    vp_loop_cancel(&shims->later);
     vp_look_cancel(shims->look);
     vp_shim_tree_unref(shims->tree);
     g_ptr_array_unref(shims->listed);

@@ -11,7 +11,7 @@
  */
 typedef struct VpShims VpShims;
 
-VpShims *vp_shims_new(VpUpstream *upstream, const VpConfig *config);
+VpShims *vp_shims_new(VpLoop *loop, VpUpstream *upstream, const VpConfig *config);
 
 /* After the connection that it was given, whose calls in flight are answered by then. NULL is
  * fine. */
@@ -31,6 +31,6 @@ bool vp_shims_make(VpShims *shims, GHashTable *paths, GPtrArray **ret_links, GEr
  * NULL is fine. */
 void vp_shims_settle(GPtrArray *links, bool accepted);
 
-/* Our connection is open. For the first time: all definitions are read, links that they lack are
- * made, and those that were made for nothing removed. */
+/* Our connection is open. A while after the first time all definitions are read, links that they
+ * lack are made, and those that were made for nothing removed. */
 void vp_shims_upstream_opened(VpShims *shims);
