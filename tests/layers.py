@@ -64,7 +64,77 @@ MAY_ATTACH = {
     "src/probe/probe.c": "runs a context of its own",
     "src/probe/look.c": "returns in a thread, whose source wakes GLib up",
     "src/qemu_passthrough/admission.c": "the same",
+    "src/qemu_passthrough/process.c": "the same",
     "src/qemu_passthrough/daemon.c": "signals, before the loop runs",
+}
+
+# Calls that may wait: for a disk or a server that is away, for a FIFO's other end, for a name
+# service, for another process. Some are found by a flag that they lack.
+MAY_BLOCK = re.compile(
+    r"(?<![\w>.])(g_file_get_contents|g_file_set_contents\w*|g_file_test|g_file_read_link"
+    r"|g_mkdir_with_parents|g_dir_open|g_spawn_sync|g_spawn_command_line_sync|g_usleep"
+    r"|g_key_file_load_from_file|fopen|realpath|readlink|opendir|access|l?stat|openat2?|open"
+    r"|connect|usleep|nanosleep|sleep|system|popen|waitpid"
+    r"|getpw(?:nam|uid)(?:_r)?|getgr(?:nam|gid)(?:_r)?|getgrouplist|initgroups|getaddrinfo)\(")
+
+# The daemon's thread is in these.
+NOTHING_BLOCKS_IN = ["src/base", "src/rpc", "src/qmp", "src/qmp_server", "src/added", "src/probe",
+                     "src/qemu_passthrough"]
+
+# "FILE:FUNCTION" and why it may call them all the same.
+EARLY = "before the loop runs"
+WORKER = "in a worker"
+PROC = "in /proc, of numbers that the kernel has at hand"
+OURS = "our own or libvirt's run directory"
+CHILD = "in a child process, or to start one"
+CONFIG = "reads the configuration, at the start and at SIGHUP"
+END = "when virtpassd ends"
+NAMES = "asks the name service, which may be away: the one that is known and left"
+MAY_CALL = {
+    "src/base/inet.c:vp_inet_listen": EARLY,
+    "src/rpc/tls_context.c:read_file": CONFIG,
+    "src/added/job.c:process_bytes": PROC,
+    "src/added/netdev.c:read_interface": PROC,
+    "src/probe/cache.c:add_time": WORKER,
+    "src/probe/cache.c:add_multiarch": WORKER,
+    "src/probe/cache.c:vp_probe_stamp": WORKER,
+    "src/probe/cache.c:read_file": WORKER,
+    "src/probe/cache.c:make_room": "our own cache",
+    "src/probe/cache.c:vp_probe_cache_store": "our own cache",
+    "src/probe/child.c:place_descriptors": CHILD,
+    "src/probe/child.c:run_child": CHILD,
+    "src/probe/child.c:find_rights": "the name of one system user, to start a child as it",
+    "src/probe/child.c:vp_probe_child_program": PROC,
+    "src/qemu_passthrough/access.c:vp_access_question": "/dev/null",
+    "src/qemu_passthrough/added_host.c:emulator": PROC,
+    "src/qemu_passthrough/config.c:parse_group": CONFIG,
+    "src/qemu_passthrough/config.c:user_pki_file": CONFIG,
+    "src/qemu_passthrough/config.c:set_tls_defaults": CONFIG,
+    "src/qemu_passthrough/daemon.c:prepare_session_dir": EARLY,
+    "src/qemu_passthrough/embed.c:write_default": EARLY,
+    "src/qemu_passthrough/embed.c:prepare_directory": EARLY,
+    "src/qemu_passthrough/embed.c:write_file": CHILD,
+    "src/qemu_passthrough/embed.c:start_child": CHILD,
+    "src/qemu_passthrough/embed.c:spawn": CHILD,
+    "src/qemu_passthrough/embed.c:on_libvirtd_exit": "it has ended",
+    "src/qemu_passthrough/embed.c:end_libvirtd": END,
+    "src/qemu_passthrough/identity.c:vp_identity_of": NAMES,
+    "src/qemu_passthrough/listener.c:take_lock": EARLY,
+    "src/qemu_passthrough/listener.c:choose_access": EARLY,
+    "src/qemu_passthrough/qmp_sockets.c:is_link": OURS,
+    "src/qemu_passthrough/qmp_sockets.c:remove_link": OURS,
+    "src/qemu_passthrough/qmp_sockets.c:listen_at": OURS,
+    "src/qemu_passthrough/qmp_sockets.c:remove_stale": OURS,
+    "src/qemu_passthrough/upstream.c:vp_upstream_path": OURS,
+    "src/base/process.c:vp_process_start_time": PROC,
+    "src/base/process.c:vp_process_name": PROC,
+    "src/base/file.c:vp_file_open": "O_NONBLOCK; who names the path says where it may be",
+    "src/base/socket.c:vp_socket_connect": "a non-blocking socket of the unix kind",
+    "src/qemu_passthrough/process.c:read_proc": WORKER,
+    "src/qemu_passthrough/carried.c:look_at_file": WORKER,
+    "src/qemu_passthrough/guest_socket.c:open_place": "O_PATH, in the directory of the sockets",
+    "src/qemu_passthrough/guest_socket.c:is_in_sticky_directory": "the directory of the sockets",
+    "src/qemu_passthrough/attach.c:vp_attach_set": "the directory of the sockets",
 }
 
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|not implemented|unimplemented)\b", re.I)
@@ -151,6 +221,28 @@ def other_loops(directory):
                     yield f"{name(path)}:{number} calls {found[0]}...): vp_loop_attach() is there"
 
 
+def blocking_calls(directory):
+    """(FILE:FUNCTION, line, call) of the daemon's own code."""
+    for path in sources(directory, ".c") if directory in NOTHING_BLOCKS_IN else []:
+        if path.name.startswith(("test-", "print-")):
+            continue
+        function, comment = "", False
+        for number, line in enumerate(lines(path), 1):
+            if found := re.match(r"(\w+)\(", line):
+                function = found[1]
+                continue
+            comment = line.lstrip().startswith(("/*", "*")) or (
+                comment and "*/" not in line and not line.strip().endswith(";"))
+            if not comment and (found := MAY_BLOCK.search(line)):
+                yield f"{name(path)}:{function}", number, found[1]
+
+
+def blocking(directory):
+    for place, number, call in blocking_calls(directory):
+        if place not in MAY_CALL:
+            yield f"{place}, line {number}, calls {call}(), which may block"
+
+
 def heads(directory):
     """The licence on top of each file, then in a .c file what it is for."""
     for path in sources(directory, ".c", ".h", ".x"):
@@ -196,6 +288,7 @@ RULES = {
     "begins each file with its licence and its purpose": heads,
     "has nothing unfinished": unfinished,
     "leaves GLib's sources to base/loop.c": other_loops,
+    "calls nothing that may block, but where MAY_CALL says why": blocking,
     "has the same rule in docs/architecture.md": documented,
 }
 
@@ -212,6 +305,11 @@ class Layers(unittest.TestCase):
     def test_exceptions_are_needed(self):
         longer = {place for directory in MAY_INCLUDE for place, _ in overlong(directory)}
         self.assertLessEqual(set(LONGER_WITH_REASON), longer)
+
+    def test_blocking_calls_are_needed(self):
+        there = {place for directory in NOTHING_BLOCKS_IN
+                 for place, _, _ in blocking_calls(directory)}
+        self.assertLessEqual(set(MAY_CALL), there)
 
 
 def add_rule(number, directory, title, rule):

@@ -382,5 +382,8 @@
 /* The words in /proc of a process: what Linux lets it start with. It may move them afterwards. */
 #define VP_PROCESS_WORDS_MAX VP_ARGV_BYTES_MAX
 
+/* /proc/PID/status, whose longest line lists supplementary groups (65536 in all). */
+#define VP_PROCESS_STATUS_MAX (1024u * 1024)
+
 /* What virtpass-emulator notes in the guest's directory: two command lines as JSON, and a bit. */
 #define VP_SHIM_RECORD_MAX (4u * VP_ARGV_BYTES_MAX)

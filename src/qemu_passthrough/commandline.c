@@ -45,6 +45,7 @@ struct VpCommandline {
     GSource *later;          /* what needs no question is done in the next turn of the loop */
     VpWork *work;            /* a thread's, or NULL */
     VpFacts *facts;          /* being gathered, or at hand; NULL: neither */
+    VpProcessLook *look;     /* at the guest's process; NULL: none is under way */
     char *upstream;          /* ALTER: the new definition, upstream form */
     GPtrArray *links;        /* of VpShimLink, for that; NULL: none */
     bool defining;           /* it is with libvirtd, who may accept it */
@@ -408,25 +409,25 @@ process_of(const VpCommandline *job)
 /* What the process was started with: what the shim wrote down, or, where no shim was needed, its
  * own words. */
 static void
-answer_from_process(VpCommandline *job, pid_t pid)
+on_process(VpProcessWords *found, gpointer data)
 {
+    VpCommandline *job = data;
     VpCommandlineResult *result = &job->result;
-    g_auto(GStrv) words = NULL;
-    g_autoptr(GError) error = NULL;
 
-    words = vp_process_words(pid, &error);
-    if (!words) {
-        fail(job, error);
+    job->look = NULL;
+    if (!found->words) {
+        fail(job, found->error);
         return;
     }
-    if (job->wish.form == VP_COMMANDLINE_RUNNING ||
-        !vp_process_record(words, &result->generated, &result->altered)) {
-        result->generated = g_strdupv(words);
-        result->altered = g_steal_pointer(&words);
+    if (job->wish.form == VP_COMMANDLINE_RUNNING || !found->generated || !*found->generated) {
+        result->generated = g_strdupv(found->words);
+        result->altered = g_steal_pointer(&found->words);
     } else {
+        result->generated = g_steal_pointer(&found->generated);
+        result->altered = g_steal_pointer(&found->altered);
         /* libvirt started the shim, which stands for the emulator. */
         g_free(result->generated[0]);
-        result->generated[0] = g_strdup(words[0]);
+        result->generated[0] = g_strdup(found->words[0] ?: "");
     }
     succeed(job);
 }
@@ -438,7 +439,7 @@ get(VpCommandline *job)
     g_autoptr(GError) error = NULL;
 
     if (pid > 0) {
-        answer_from_process(job, pid);
+        job->look = vp_process_look(pid, on_process, job);
         return;
     }
     if (job->wish.form != VP_COMMANDLINE_RUNNING) {
@@ -525,6 +526,7 @@ vp_commandline_free(VpCommandline *job)
     vp_work_cancel(job->work);
     vp_facts_cancel(job->facts);
     vp_facts_unref(job->facts);
+    vp_process_look_cancel(job->look);
     vp_commandline_wish_clear(&job->wish);
     vp_shims_settle(job->links, job->defining);
     g_free(job->upstream);

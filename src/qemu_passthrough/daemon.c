@@ -31,7 +31,8 @@
 #include <string.h>
 
 /* What the path of a session's socket leaves for its directory. */
-#define SESSION_DIR_MAX (VP_SOCKET_PATH_MAX - strlen("/virtpass-libvirt-") - (VP_UUID_TEXT_SIZE - 1))
+#define SESSION_DIR_MAX                                                                            \
+    (VP_SOCKET_PATH_MAX - strlen("/virtpass-libvirt-") - (VP_UUID_TEXT_SIZE - 1))
 
 /* Guests of a private libvirtd are ended within this time, or left behind with a warning. */
 #define END_GUESTS_MS 10000

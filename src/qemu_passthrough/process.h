@@ -5,11 +5,23 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* A guest's process, and what the emulator shim has left beside it. */
+/*
+ * A guest's process, and what the emulator shim has left beside it, found out beside the loop: a
+ * guest decides how long it takes to read its memory, and in which directory it says that it runs.
+ */
+typedef struct VpProcessLook VpProcessLook;
 
-/* Its words, NULL-terminated; g_strfreev(). NULL: @error. */
-char **vp_process_words(pid_t pid, GError **error);
+typedef struct VpProcessWords {
+    char **words;     /* the process's own; NULL: `error` */
+    char **generated; /* as the shim noted them (emulator/record.h) when it became this process; */
+    char **altered;   /* NULL: no shim was needed, or there is no note that can be read */
+    GError *error;
+} VpProcessWords;
 
-/* What the shim noted (emulator/record.h) when it became the process with these @words. false:
- * there is no note, since no shim was needed, or it is not readable. */
-bool vp_process_record(char *const *words, char ***ret_generated, char ***ret_altered);
+/* What is found is the look's; what is wanted of it may be stolen. */
+typedef void (*VpProcessFunc)(VpProcessWords *found, gpointer data);
+
+/* @func is called once, from the thread-default main context of the caller, and the look is gone
+ * after that; or never, when it has been cancelled. */
+VpProcessLook *vp_process_look(pid_t pid, VpProcessFunc func, gpointer data);
+void vp_process_look_cancel(VpProcessLook *look);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Altered command lines: from define to the words of the running QEMU, and back in dumpxml."""
 
+import glob
 import json
 import os
 import re
@@ -245,6 +246,28 @@ class Asking(Commandlines):
         self.assertEqual(words["running"], self.process_words())
         self.assertEqual(words["altered"], words["running"])
         self.assertEqual(words["generated"][0], guest.EMULATOR)
+
+    def test_record_that_the_guest_has_replaced(self):
+        """The guest's directory is its own: a FIFO, a link or garbage in it stops nobody, and
+        QEMU's own words are told instead"""
+        self.start(NO_TIMESTAMP)
+        self.virtpassd.wait_session("g")
+        base = self.libvirtd.path("c/libvirt/qemu/lib")
+        record, = glob.glob(base + "/domain-*-g/virtpass.json")
+        os.rename(record, record + ".good")
+
+        def write(text):
+            with open(record, "w", encoding="ascii") as file:
+                file.write(text)
+        for make in (lambda: os.mkfifo(record), lambda: os.symlink(record + ".good", record),
+                     lambda: os.mkdir(record), lambda: write("{"), lambda: write("[" * 9000)):
+            make()
+            words = self.answer("query-commandline", form="generated")["words"]
+            self.assertEqual(words, self.process_words())
+            (os.rmdir if os.path.isdir(record) else os.unlink)(record)
+        os.rename(record + ".good", record)
+        words = self.answer("query-commandline", form="generated")["words"]
+        self.assertEqual(after(words, "-msg"), ["timestamp=on"])
 
     def test_of_a_domain_that_does_not_run(self):
         self.define(NO_TIMESTAMP)

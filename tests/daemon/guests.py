@@ -128,7 +128,8 @@ class Definitions(Guests):
         self.through("destroy", "g")
         xml = self.plain("dumpxml", "g").replace(guest.uuid("g"), guest.uuid("h"))
         xml = (xml.replace("<name>g<", "<name>h<")
-               .replace("virtpass-libvirt-" + guest.uuid("h"), "virtpass-libvirt-" + guest.uuid("g")))
+               .replace("virtpass-libvirt-" + guest.uuid("h"),
+                        "virtpass-libvirt-" + guest.uuid("g")))
         self.plain("define", self.file(xml))
         self.plain("start", "h")
         self.own_names("h")
