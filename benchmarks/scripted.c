@@ -7,12 +7,12 @@
  *
  * libvirtd's side answers what virtpassd and an idle client ask: authentication, features, OPEN,
  * registrations, the list of N running domains, and each one's XML, which is the file TEMPLATE with
- * @NAME@ and @UUID@ replaced. QEMU's side is N listening sockets SESSION-DIR/virtpass-libvirt-UUID, each a
- * monitor that greets and negotiates. That it is the domains' process is noted as libvirt does it,
- * in qemu/run beside UPSTREAM-SOCKET.
+ * @NAME@ and @UUID@ replaced. QEMU's side is N listening sockets, each a monitor that greets and
+ * negotiates, at SESSION-DIR/virtpass-libvirt-UUID. That we are the domains' process is noted as
+ * libvirt does it, in qemu/run beside UPSTREAM-SOCKET.
  *
- * What it is for is to see from outside when all sessions are ready: whenever the last of the N
- * has got its answer to qmp_capabilities it prints "ready" and the time (CLOCK_MONOTONIC, nanoseconds),
+ * What it is for is to see from outside when all sessions are ready: whenever the last of the N has
+ * got its answer to qmp_capabilities it prints "ready" and the time (CLOCK_MONOTONIC, nanoseconds),
  * and "idle" when all are gone. "listening" comes first. It runs until it is killed.
  */
 
