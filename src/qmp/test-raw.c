@@ -44,9 +44,9 @@ test_answers(void)
     } cases[] = {
         { PARSE_ERROR, PARSE_ERROR },
         { PARSE_ERROR "\r\n" PARSE_ERROR, PARSE_ERROR "\r\n" PARSE_ERROR },
-        { AT("4:3"), AT("1:3") }, /* two commands of the session's own, and that before */
-        { AT("5:3"), AT("2:3") },
-        { AT("3:3"), AT("3:3") }, /* of nobody's bytes */
+        { AT("3:3"), AT("1:3") }, /* one command of the session's own, and that before */
+        { AT("4:3"), AT("2:3") },
+        { AT("2:3"), AT("2:3") }, /* of nobody's bytes */
         { NULL, "" },
         { "{\"return\": {}, \"id\": \"x\"}", "{\"return\": {}, \"id\": \"x\"}" },
     };

@@ -150,11 +150,11 @@ test_places(void)
 
     stage_start(&stage);
     negotiate(&stage, 0, CAPABILITIES);
-    vp_test_peer_expect(stage.scene.peer, "[nope]", ERROR_AT("4:2"));
+    vp_test_peer_expect(stage.scene.peer, "[nope]", ERROR_AT("3:2"));
     vp_test_peer_expect(stage.scene.peer, PROBE, VP_TEST_ERROR);
     say(&stage, 0, "\n\n \t[nope]");
     expect(&stage, 0, ERROR_AT("3:4") "\r\n");
-    vp_test_peer_expect(stage.scene.peer, "[else]", ERROR_AT("7:1")); /* as if it had two lines */
+    vp_test_peer_expect(stage.scene.peer, "[else]", ERROR_AT("6:1")); /* as if it had two lines */
     vp_test_peer_expect(stage.scene.peer, PROBE, VP_TEST_ERROR);
     say(&stage, 0, "[else]");
     expect(&stage, 0, ERROR_AT("4:1") "\r\n");

@@ -381,8 +381,8 @@ class BeforeJudgement(Hostile):
 class WithoutTheRight(Hostile):
     """A read-write connection is open, but libvirtd does not let this user define a domain.
 
-    libvirtd itself looks at the emulator of some documents before it says no, on whatever connection
-    they come: what may be seen is what is seen when they are sent to it directly.
+    libvirtd itself looks at the emulator of some documents before it says no, on whatever
+    connection they come: what may be seen is what is seen when they are sent to it directly.
     """
 
     def attack(self, user):

@@ -9,8 +9,8 @@ from harness import limits
 # More than any of these guests sends.
 ALL_EVENTS = ("monitor-events", "1000", "-", "-", "0")
 
-# A guest's memory is saved in as many passes as the machine's load makes of it, and firmware that was
-# reset halfway resets itself, once or twice.
+# A guest's memory is saved in as many passes as the machine's load makes of it, and firmware that
+# was reset halfway resets itself, once or twice.
 ANY_NUMBER = re.compile(r": MIGRATION_PASS |guest-reset")
 
 # A second copy of an event has come by then, for libvirtd passes it on within milliseconds.

@@ -294,7 +294,9 @@ class System:
 
     @staticmethod
     def gid(user):
-        return GROUPS["kvm"] if user == QEMU_USER else 0 if user == "root" else GROUPS.get(user, NO_GROUP)
+        if user == QEMU_USER:
+            return GROUPS["kvm"]
+        return 0 if user == "root" else GROUPS.get(user, NO_GROUP)
 
     def configure_libvirtd(self, *, qemu_user=(QEMU_USER, "kvm"), qemu_conf="", libvirtd_conf=""):
         """For its next start."""
