@@ -85,17 +85,19 @@ DOCUMENTS = {
 WRAP = {185: documents.SNAPSHOT, 411: documents.CHECKPOINT}
 
 
-def payload(layout, document):
-    """As documents.py has it, with flags that libvirtd knows."""
-    return b"".join(xdr.u32(0) if letter == "u" else documents.payload(letter, document)
-                    for letter in layout)
+def payload(procedure, layout, document):
+    """As documents.py has it, with flags and a format that libvirtd knows."""
+    known = {"u": xdr.u32(0)}
+    if procedure == 136:
+        known["s"] = xdr.string("qemu-argv")
+    return b"".join(known.get(letter) or documents.payload(letter, document) for letter in layout)
 
 
 def calls(document):
     """(program, procedure, payload, name) of every call that can carry the document."""
     for procedure, layout, name in documents.INCOMING:
         text = WRAP.get(procedure, "{}").format(document)
-        yield rpc.REMOTE, procedure, payload(layout, text), name
+        yield rpc.REMOTE, procedure, payload(procedure, layout, text), name
     ref = xdr.domain("victim", guest.uuid("victim"))
     found = re.search("<qemu:commandline>.*</qemu:commandline>", document)
     if found:
@@ -329,13 +331,14 @@ class Bombs(Hostile):
 class BeforeJudgement(Hostile):
     """A user in no group, who has not opened a connection, or a read-only one"""
 
-    def attack(self, state, user="mallory"):
+    def attack(self, state, user="mallory", directly=None):
+        """directly: the state in which libvirtd itself gets them, where that is another."""
         prepare, sent = STATES[state], self.all_documents(self.kept)
         for ours, theirs in ((self.system.sock, self.system.sock_libvirtd),
                              (self.system.sock_ro, self.system.sock_libvirtd_ro)):
             with self.subTest(ours):
                 size = self.system.log_size()
-                self.send(user, theirs, prepare, sent)
+                self.send(user, theirs, STATES[directly or state], sent)
                 direct = collections.Counter(self.system.calls_with(MARKER, size))
                 size = self.system.log_size()
                 pinger = Pinger(self.system.client("root"))
@@ -365,7 +368,8 @@ class BeforeJudgement(Hostile):
         self.attack("open read-only", "alice")
 
     def test_open_in_the_same_write(self):
-        self.attack("open in the same write", "alice")
+        # libvirtd may come to the next call first.
+        self.attack("open in the same write", "alice", "open read-only")
 
     def test_marks_are_seen(self):
         """A program that does run is noticed in all the ways that the other tests look for"""
@@ -386,7 +390,7 @@ class WithoutTheRight(Hostile):
     """
 
     def attack(self, user):
-        sent = [make(self.quick) for name, make in DOCUMENTS.items()]
+        sent = self.all_documents(self.quick)
         found = []
         for sock in (self.system.sock_libvirtd, self.system.sock):
             size = self.system.log_size()
@@ -404,7 +408,8 @@ class WithoutTheRight(Hostile):
         (marks, silent, direct), (marks_through, silent_through, through) = found
         self.assertLess(longest, limits.seconds(WAIT_MAX))
         self.assertEqual(marks_through - marks, set())
-        self.assertEqual(silent_through, silent)
+        # What libvirtd has not: she may read the definition, and with it the command line.
+        self.assertEqual([name for name in silent_through if name != "get: done"], silent)
         self.assertEqual(through - direct, collections.Counter())
         self.assertEqual(self.tree(), self.before)
         self.assert_serves()
