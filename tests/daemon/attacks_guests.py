@@ -198,6 +198,7 @@ class Sessions(Guests):
         self.assertEqual(usurper.result(), b"")
         self.assert_not_forged("g")
 
+    @limits.limit(150)
     def test_socket_of_another_all_the_time(self):
         """In the place of QEMU's as soon as that has made it"""
         path = self.learn_path("g")
@@ -212,6 +213,7 @@ class Sessions(Guests):
                 pass
         self.assertEqual(usurper.result(), b"")
 
+    @limits.limit(150)
     def test_socket_of_another_when_virtpassd_comes(self):
         """The guest runs; virtpassd has been away"""
         self.system.start_guest("g")
@@ -306,6 +308,7 @@ class Queues(Guests):
             self.assertEqual(self.answer(client, "g", STATUS)["status"], "running")
         self.system.wait_session("g")
 
+    @limits.limit(150)
     def test_first_at_a_guest_that_starts(self):
         """Quicker than virtpassd"""
         path = self.learn_path("g")
