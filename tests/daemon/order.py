@@ -75,10 +75,13 @@ class Order(SystemMode):
         call = Frame(rpc.REMOTE, procedure, serial=next(self.serials),
                      payload=payload(layout, wrap.format(self.document())))
         client.send(call)
-        _, frame = self.upstream.wait_frame(lambda f: f.serial == call.serial)
+        peer, frame = self.upstream.wait_frame(lambda f: f.serial == call.serial)
         self.upstream.held.discard((rpc.REMOTE, procedure))
         self.assertTrue(frame.same_bytes(call))
-        self.assertEqual([f.proc for _, f in self.upstream.frames[before:]], [procedure])
+        # On a connection of its own it is asked how this client would be let in, and no more.
+        asked = [(owner is peer, f.proc) for owner, f in self.upstream.frames[before:]
+                 if owner is peer or f.proc not in (rpc.AUTH_LIST, rpc.CLOSE)]
+        self.assertEqual(asked, [(True, procedure)])
 
     def all_pass(self, connect):
         for procedure, layout, name in INCOMING:

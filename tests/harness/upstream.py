@@ -200,6 +200,7 @@ class Upstream:
         for domain in self.domains.values():
             if domain.pid_file:
                 domain.pid_file.close()
+                domain.pid_file = None
 
     # -- serving ------------------------------------------------------------
 
