@@ -7,6 +7,10 @@
  * the client goes there, and it does not get its reply: else a client that does not
  * wait could have its next call run with our rights. Only then is the client OPEN.
  *
+ * libvirtd has opened the connection for us, who may do anything. The client would have needed
+ * connect.getattr for that: so the first thing that is asked under its identity is a call which
+ * needs it too, and a refusal becomes the reply to the client's CONNECT_OPEN.
+ *
  * Also refused here, because libvirtd does something worse than an error:
  *   - a second OPEN: libvirtd answers with an error and takes the first one's driver
  *     away, which ends the connection for all practical purposes;
@@ -20,6 +24,9 @@
 #include "rpc/rpc_error.h"
 
 #include <string.h>
+
+/* libvirt's VIR_DRV_FEATURE_MIGRATION_V2. */
+#define FEATURE_MIGRATION_V2 3
 
 /* Is this "driver:///path" or "driver:path", without transport and server? "" asks libvirtd to
  * choose the driver. */
@@ -100,15 +107,55 @@ vp_open_call(VpClient *client, const VpFrame *frame, const VpIntercept *row G_GN
 /* --- identity ------------------------------------------------------------- */
 
 static void
+be_open(VpClient *client)
+{
+    g_autoptr(GByteArray) open_reply = g_steal_pointer(&client->open_reply);
+
+    client->state = VP_CLIENT_OPEN;
+    vp_client_send(client, open_reply);
+    vp_client_go_on(client);
+}
+
+static void
+on_may_open(const VpCallReply *reply, gpointer data)
+{
+    VpClient *client = data;
+    VpHeader header = { 0 };
+
+    if (reply->outcome == VP_CALL_OK) {
+        be_open(client);
+        return;
+    }
+    client->barred = true;
+    vp_header_decode(client->open_reply->data, client->open_reply->len, &header);
+    if (reply->outcome == VP_CALL_ERROR)
+        vp_rpc_send_body(client->down, &header, reply->error);
+    vp_client_leave(client, "libvirtd would not have opened its connection");
+}
+
+/* Of the calls with that permission this one does least; others (GET_TYPE, GET_LIB_VERSION) have
+ * an answer for whom libvirtd refuses, too. Features that are the connection's own are answered
+ * before anybody is asked, so it is one of the driver's. */
+static void
+ask_to_open(VpClient *client)
+{
+    int feature = FEATURE_MIGRATION_V2;
+
+    vp_calls_send(client->calls, client->up, VP_REMOTE_PROGRAM,
+                  VP_REMOTE_CONNECT_SUPPORTS_FEATURE, xdr_int, &feature, on_may_open, client);
+}
+
+static void
 on_identity_set(const VpCallReply *reply, gpointer data)
 {
     VpClient *client = data;
-    g_autoptr(GByteArray) open_reply = g_steal_pointer(&client->open_reply);
 
+    if (reply->outcome == VP_CALL_OK && client->trusted) {
+        be_open(client);
+        return;
+    }
     if (reply->outcome == VP_CALL_OK) {
-        client->state = VP_CLIENT_OPEN;
-        vp_client_send(client, open_reply);
-        vp_client_go_on(client);
+        ask_to_open(client);
         return;
     }
     vp_log_error("client %" G_GUINT64_FORMAT ": libvirtd does not take its identity: %s",

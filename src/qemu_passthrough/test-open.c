@@ -389,17 +389,36 @@ open_until_identity(const char *user, const char *group)
 }
 
 static void
-answer_identity(guint32 serial, VpFrameStatus status)
+answer(guint32 serial, gint32 procedure, VpFrameStatus status)
 {
     g_autoptr(GByteArray) bytes = make_reply(status);
     VpFrame frame = { .bytes = bytes->data };
 
     g_assert_cmpint(vp_header_decode(bytes->data, bytes->len, &frame.header), ==, VP_FRAME_OK);
     frame.header.serial = serial;
-    frame.header.procedure = VP_REMOTE_CONNECT_SET_IDENTITY;
+    frame.header.procedure = procedure;
     frame.payload = bytes->data + VP_FRAME_MIN;
     frame.payload_size = bytes->len - VP_FRAME_MIN;
     g_assert_true(vp_calls_take_reply(client->calls, &frame));
+}
+
+static void
+answer_identity(guint32 serial, VpFrameStatus status)
+{
+    answer(serial, VP_REMOTE_CONNECT_SET_IDENTITY, status);
+}
+
+/* Serial of the call by which libvirtd is asked what OPEN would have asked for. */
+static guint32
+asked_for_right(void)
+{
+    g_autoptr(GByteArray) frame = arrived(libvirtd_fd);
+    VpHeader header = { 0 };
+
+    g_assert_nonnull(frame);
+    g_assert_cmpint(vp_header_decode(frame->data, frame->len, &header), ==, VP_FRAME_OK);
+    g_assert_cmpint(header.procedure, ==, VP_REMOTE_CONNECT_SUPPORTS_FEATURE);
+    return header.serial;
 }
 
 static bool
@@ -424,10 +443,46 @@ test_identity(void)
     start();
     serial = open_until_identity("root", "root");
     answer_identity(serial, VP_STATUS_OK);
+    g_assert_cmpint(client->state, ==, VP_CLIENT_OPENING);
+    answer(asked_for_right(), VP_REMOTE_CONNECT_SUPPORTS_FEATURE, VP_STATUS_OK);
     g_assert_cmpint(client->state, ==, VP_CLIENT_OPEN);
     reply = arrived(client_fd);
     g_assert_nonnull(reply);
     g_assert_cmpmem(reply->data, reply->len, expected->data, expected->len);
+    finish();
+}
+
+/* libvirtd opened it for us, and would not have for the client. */
+static void
+test_right_refused(void)
+{
+    guint32 serial = 0;
+
+    if (skip_without_root())
+        return;
+    start();
+    serial = open_until_identity("root", "root");
+    answer_identity(serial, VP_STATUS_OK);
+    answer(asked_for_right(), VP_REMOTE_CONNECT_SUPPORTS_FEATURE, VP_STATUS_ERROR);
+    g_assert_cmpint(client->state, ==, VP_CLIENT_LEAVING);
+    g_assert_true(client->barred);
+    finish();
+}
+
+/* Root is not asked about. */
+static void
+test_trusted(void)
+{
+    guint32 serial = 0;
+
+    if (skip_without_root())
+        return;
+    start();
+    client->trusted = true;
+    serial = open_until_identity("root", "root");
+    answer_identity(serial, VP_STATUS_OK);
+    g_assert_cmpint(client->state, ==, VP_CLIENT_OPEN);
+    assert_nothing_arrived(libvirtd_fd);
     finish();
 }
 
@@ -500,6 +555,8 @@ main(int argc, char **argv)
     g_test_add_func("/qemu_passthrough/open/refused", test_refused);
     g_test_add_func("/qemu_passthrough/open/session", test_session);
     g_test_add_func("/qemu_passthrough/open/identity", test_identity);
+    g_test_add_func("/qemu_passthrough/open/right-refused", test_right_refused);
+    g_test_add_func("/qemu_passthrough/open/trusted", test_trusted);
     g_test_add_func("/qemu_passthrough/open/nameless-identity", test_nameless_identity);
     g_test_add_func("/qemu_passthrough/open/identity-refused", test_identity_refused);
     g_test_add_func("/qemu_passthrough/open/other-reply", test_other_reply);

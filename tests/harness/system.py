@@ -66,8 +66,11 @@ mount --bind "$1/actions" /usr/share/polkit-1/actions
 hostname inside
 ip link set lo up
 touch /run/ready
-trap '' CHLD
-exec sleep infinity
+# Nobody here waits for what libvirtd has left behind, and libvirtd waits until that is gone.
+exec /usr/bin/python3 -c 'import signal
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+while True:
+    signal.pause()'
 """
 
 # libvirt's objects and permissions, of which it asks polkit as org.libvirt.api.OBJECT.PERMISSION.

@@ -18,9 +18,9 @@ import threading
 from harness import guest, limits, rpc, xdr
 from harness.rpc import (AUTH_LIST, CLOSE, DOMAIN_DEFINE_XML, DOMAIN_DEFINE_XML_FLAGS,
                          DOMAIN_GET_XML, EVENT_DEREGISTER, EVENT_LIFECYCLE, EVENT_REGISTER,
-                         FD_ASSOCIATE, GET_STATE, GET_TYPE, GET_URI, LIST_ALL_DOMAINS, LOOKUP_ID,
-                         LOOKUP_NAME, LOOKUP_UUID, OPEN, QEMU, REMOTE, SET_IDENTITY, SET_METADATA,
-                         SUPPORTS_FEATURE)
+                         FD_ASSOCIATE, GET_STATE, GET_TYPE, GET_URI,
+                         LIST_ALL_DOMAINS, LOOKUP_ID, LOOKUP_NAME, LOOKUP_UUID, OPEN, QEMU, REMOTE,
+                         SET_IDENTITY, SET_METADATA, SUPPORTS_FEATURE)
 
 # Features of a stock libvirtd 9.0 (facts of its own SUPPORTS_FEATURE answers).
 FEATURES = {3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
