@@ -64,12 +64,22 @@ def leftover_processes():
         time.sleep(0.02)
 
 
+def reap_ended():
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
 def end_processes(pids):
-    """Ends them and whatever they still start meanwhile."""
+    """Ends them and whatever they still start meanwhile. The first process of a pid namespace ends
+    only when all others of it have been waited for, and those that entered it are our orphans."""
     while pids:
         for pid in pids:
             proctree.kill(pid)
         time.sleep(0.02)
+        reap_ended()
         pids = proctree.descendants(os.getpid())
 
 
