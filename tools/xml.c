@@ -65,7 +65,7 @@ default_emulator(const VpXmlMachine *machine, gpointer data G_GNUC_UNUSED, GErro
 static char *
 shim(const char *emulator, gpointer data G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
 {
-    return shim_path ? g_strdup(shim_path) : vp_shim_path(VP_LIBDIR, emulator, error);
+    return shim_path ? g_strdup(shim_path) : vp_shim_path(VP_LIBDIR, VP_SHIM_TREE, emulator, error);
 }
 
 static bool

@@ -13,6 +13,9 @@
  * A guest without a plan, on the other hand, is not started: its author asked for alterations, and
  * the plan must have got lost.
  *
+ * One of the tree for sessions alters nothing: it adds the words of a dedicated session, whose
+ * socket is in the guest's own directory, and needs no plan for that.
+ *
  * The guest's run-time directory is known from where libvirt keeps the guest's master key, and in
  * session mode also from where it sends caches. It is needed for the configuration file; without it
  * there is only no record.
@@ -22,6 +25,7 @@
 
 #include "argv/alter.h"
 #include "argv/run_dir.h"
+#include "argv/session.h"
 #include "base/error.h"
 #include "emulator/record.h"
 #include "plan/shim.h"
@@ -124,6 +128,29 @@ apply(char *const *argv, const VpPlan *plan, const char *cache_dir, VpLaunch *re
     return true;
 }
 
+/* --- with a session only ------------------------------------------------------- */
+
+/* Without a directory the guest starts all the same, and is served by libvirt's monitor. */
+static bool
+become_emulator_with_session(char *const *argv, const char *cache_dir, VpLaunch *ret_launch,
+                             GError **error)
+{
+    g_autoptr(VpCmdline) cmdline = vp_cmdline_parse((const char *const *)argv, error);
+    g_autofree char *run_dir = cmdline ? find_run_dir(cmdline, cache_dir) : NULL;
+    g_autoptr(GPtrArray) warnings = g_ptr_array_new();
+    VpApplied applied = { .warnings = warnings };
+
+    if (!cmdline)
+        return false;
+    ret_launch->program = vp_shim_emulator(argv[0]);
+    ret_launch->words = vp_argv_add_session(argv, ret_launch->program, run_dir);
+    if (!run_dir)
+        fprintf(stderr, "virtpass-emulator: there is no directory for a dedicated session's "
+                "socket: libvirt named neither the guest's master key nor one for caches\n");
+    leave_record(run_dir, argv, ret_launch->words, &applied);
+    return true;
+}
+
 bool
 vp_shim_prepare(char *const *argv, const char *plan_text, const char *cache_dir,
                 VpLaunch *ret_launch, GError **error)
@@ -132,6 +159,8 @@ vp_shim_prepare(char *const *argv, const char *plan_text, const char *cache_dir,
 
     if (!plan_text && !names_guest(argv))
         return become_emulator(argv, ret_launch, error);
+    if (!plan_text && vp_shim_adds_session(argv[0]))
+        return become_emulator_with_session(argv, cache_dir, ret_launch, error);
     if (!plan_text) {
         g_set_error(error, VP_ERROR, VP_ERROR_FAILED,
                     "the guest's definition names the shim as its emulator, but has no "

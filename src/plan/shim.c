@@ -38,8 +38,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define IN_TREE "/" VP_SHIM_TREE "/"
-
 /* What of a refused path is shown. */
 #define SHOWN_MAX 100
 
@@ -50,8 +48,8 @@ find_fault_in_part(const char *part)
 {
     if (g_str_equal(part, ".") || g_str_equal(part, ".."))
         return "has '.' or '..' in it";
-    if (g_str_equal(part, VP_SHIM_TREE))
-        return "has the name of the shim's own tree, '" VP_SHIM_TREE "', in it";
+    if (g_str_equal(part, VP_SHIM_TREE) || g_str_equal(part, VP_SHIM_SESSION_TREE))
+        return "has the name of the shim's own tree in it";
     if (g_str_equal(part, VP_SHIM_NAME))
         return "has the shim's own name, '" VP_SHIM_NAME "', in it";
     return strlen(part) > NAME_MAX ? "has a part of more than 255 bytes" : NULL;
@@ -133,7 +131,7 @@ vp_shim_normal(const char *path, GError **error)
 }
 
 char *
-vp_shim_path(const char *directory, const char *emulator, GError **error)
+vp_shim_path(const char *directory, const char *tree, const char *emulator, GError **error)
 {
     g_autofree char *normal = vp_shim_normal(emulator, error);
 
@@ -141,14 +139,26 @@ vp_shim_path(const char *directory, const char *emulator, GError **error)
         g_prefix_error(error, "<emulator> ");
         return NULL;
     }
-    return g_strconcat(directory, "/" VP_SHIM_TREE, normal, "/" VP_SHIM_NAME, NULL);
+    return g_strconcat(directory, "/", tree, normal, "/" VP_SHIM_NAME, NULL);
 }
 
-char *
-vp_shim_emulator(const char *path)
+/* What stands behind the last tree's name, with the slash before it. */
+static const char *
+behind_tree(const char *path, bool *ret_session)
 {
-    const char *tree = g_strrstr(path, IN_TREE);
-    const char *emulator = tree ? tree + strlen(IN_TREE) - 1 : NULL;
+    const char *plain = g_strrstr(path, "/" VP_SHIM_TREE "/");
+    const char *session = g_strrstr(path, "/" VP_SHIM_SESSION_TREE "/");
+
+    *ret_session = session && (!plain || session > plain);
+    if (*ret_session)
+        return session + strlen("/" VP_SHIM_SESSION_TREE);
+    return plain ? plain + strlen("/" VP_SHIM_TREE) : NULL;
+}
+
+static char *
+read_path(const char *path, bool *ret_session)
+{
+    const char *emulator = behind_tree(path, ret_session);
     g_autofree char *written = NULL, *normal = NULL;
 
     if (!emulator || !g_str_has_suffix(emulator, "/" VP_SHIM_NAME))
@@ -156,6 +166,23 @@ vp_shim_emulator(const char *path)
     written = g_strndup(emulator, strlen(emulator) - strlen("/" VP_SHIM_NAME));
     normal = vp_shim_normal(written, NULL);
     return g_strcmp0(written, normal) == 0 ? g_steal_pointer(&normal) : NULL;
+}
+
+char *
+vp_shim_emulator(const char *path)
+{
+    bool session = false;
+
+    return read_path(path, &session);
+}
+
+bool
+vp_shim_adds_session(const char *path)
+{
+    bool session = false;
+    g_autofree char *emulator = read_path(path, &session);
+
+    return emulator && session;
 }
 
 /* --- the change time ----------------------------------------------------------- */

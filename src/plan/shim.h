@@ -19,6 +19,11 @@
 #define VP_SHIM_NAME "virtpass-emulator"
 #define VP_SHIM_TREE "virtpass-emulators"
 
+/* A tree of those that add a session and alter nothing, so that they need no plan; and the
+ * session's socket, beside libvirt's own monitor. */
+#define VP_SHIM_SESSION_TREE "virtpass-sessions"
+#define VP_SHIM_SOCKET "virtpass-qmp"
+
 /*
  * The path of an emulator as it stands in a tree: absolute, of VP_EMULATOR_PATH_MAX bytes and
  * VP_EMULATOR_PARTS_MAX parts at most, none of them "." or ".." or a name of the tree's own,
@@ -28,14 +33,18 @@
  */
 char *vp_shim_normal(const char *path, GError **error);
 
-/* The path by which the shim stands for @emulator, in the tree in @directory:
+/* The path by which the shim stands for @emulator, in the tree (VP_SHIM_TREE or
+ * VP_SHIM_SESSION_TREE) in @directory:
  * DIRECTORY/virtpass-emulators/usr/bin/qemu-system-x86_64/virtpass-emulator. NULL: as above, and
  * @error names <emulator>. Nothing is looked at. */
-char *vp_shim_path(const char *directory, const char *emulator, GError **error);
+char *vp_shim_path(const char *directory, const char *tree, const char *emulator, GError **error);
 
 /* The way back, whatever directory the tree is in; NULL: the path is not one of the shim's, or is
  * one that vp_shim_path() does not make. */
 char *vp_shim_emulator(const char *path);
+
+/* Whether it is one in a VP_SHIM_SESSION_TREE. */
+bool vp_shim_adds_session(const char *path);
 
 /* When the emulator changed last. false: there is none. Waits for its file system, which may be on
  * a share that does not answer. */

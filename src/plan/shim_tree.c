@@ -48,6 +48,7 @@
 
 struct VpShimTree {
     gint refs;              /* atomic */
+    const char *name;       /* of its directory */
     char *package;          /* may be NULL */
     char *own;
     char *program;
@@ -106,6 +107,7 @@ enter(int dir, const char *name, bool make)
 
 typedef struct Place {
     const char *directory; /* that has the tree */
+    const char *tree;      /* its name there */
     bool make;             /* what is missing */
     bool others;           /* see is_trusted() */
 } Place;
@@ -135,7 +137,7 @@ distrust(const char *path, GError **error)
 static int
 open_below(const Place *place, const char *parts, GError **error)
 {
-    g_autofree char *below = g_strconcat(VP_SHIM_TREE, parts, NULL);
+    g_autofree char *below = g_strconcat(place->tree, parts, NULL);
     g_auto(GStrv) names = g_strsplit(below, "/", -1);
     g_autoptr(GString) path = g_string_new(place->directory);
     vp_autofd int fd = open_root(place);
@@ -161,7 +163,7 @@ open_below(const Place *place, const char *parts, GError **error)
 static Place
 own_place(const VpShimTree *tree, bool make)
 {
-    return (Place){ tree->own, make, false };
+    return (Place){ tree->own, tree->name, make, false };
 }
 
 /* Directories that have nothing in them any more, upwards. */
@@ -361,9 +363,9 @@ has_room(const VpShimTree *tree, GError **error)
         return false;
     if (n < VP_SHIM_LINKS_MAX)
         return true;
-    return vp_refuse(error, VP_ERROR_LIMIT, "<emulator> is one more than the %u for which %s/"
-                     VP_SHIM_TREE " has a link; an administrator may remove there what no domain "
-                     "and no saved guest uses", VP_SHIM_LINKS_MAX, tree->own);
+    return vp_refuse(error, VP_ERROR_LIMIT, "<emulator> is one more than the %u for which %s/%s "
+                     "has a link; an administrator may remove there what no domain and no saved "
+                     "guest uses", VP_SHIM_LINKS_MAX, tree->own, tree->name);
 }
 
 static void
@@ -391,8 +393,8 @@ lock_tree(const VpShimTree *tree, bool make, int operation, GError **error)
 
     if (fd < 0 || flock(fd, operation | LOCK_NB) == 0)
         return vp_steal_fd(&fd);
-    vp_error_set_errno(error, errno, "%s/" VP_SHIM_TREE " is being swept by another virtpassd",
-                       tree->own);
+    vp_error_set_errno(error, errno, "%s/%s is being swept by another virtpassd", tree->own,
+                       tree->name);
     return -1;
 }
 
@@ -415,16 +417,16 @@ provide(const VpShimTree *tree, const char *emulator, bool *ret_made, GError **e
     if (dir < 0)
         return false;
     if (state == LINK_FOREIGN)
-        return vp_refuse(error, VP_ERROR_FAILED, "%s/" VP_SHIM_TREE "%s/" VP_SHIM_NAME " is in the "
-                         "way: it is no link to %s that virtpassd has made", tree->own, emulator,
+        return vp_refuse(error, VP_ERROR_FAILED, "%s/%s%s/" VP_SHIM_NAME " is in the way: it is "
+                         "no link to %s that virtpassd has made", tree->own, tree->name, emulator,
                          tree->program);
     if (state == LINK_NONE)
         done = make_link(tree, dir);
     else if (state == LINK_OUTDATED)
         done = replace_link(tree, dir, &st);
     if (!done)
-        vp_error_set_errno(error, errno, "cannot make %s/" VP_SHIM_TREE "%s/" VP_SHIM_NAME
-                           ", a link to %s", tree->own, emulator, tree->program);
+        vp_error_set_errno(error, errno, "cannot make %s/%s%s/" VP_SHIM_NAME ", a link to %s",
+                           tree->own, tree->name, emulator, tree->program);
     *ret_made = state == LINK_NONE || (state == LINK_OURS && !is_settled(&st));
     return done;
 }
@@ -537,7 +539,7 @@ vp_shim_settle(VpShimLink *link, bool accepted)
 static bool
 package_has(const VpShimTree *tree, const char *emulator)
 {
-    const Place place = { tree->package, false, true };
+    const Place place = { tree->package, tree->name, false, true };
     vp_autofd int dir = tree->package ? open_below(&place, emulator, NULL) : -1;
 
     return dir >= 0 && faccessat(dir, VP_SHIM_NAME, X_OK, 0) == 0;
@@ -546,11 +548,11 @@ package_has(const VpShimTree *tree, const char *emulator)
 char *
 vp_shim_path_for(VpShimTree *tree, const char *emulator, GError **error)
 {
-    g_autofree char *own = vp_shim_path(tree->own, emulator, error);
+    g_autofree char *own = vp_shim_path(tree->own, tree->name, emulator, error);
     g_autofree char *normal = own ? vp_shim_normal(emulator, error) : NULL;
 
     if (normal && package_has(tree, normal))
-        return vp_shim_path(tree->package, normal, error);
+        return vp_shim_path(tree->package, tree->name, normal, error);
     return g_steal_pointer(&own);
 }
 
@@ -558,7 +560,7 @@ char *
 vp_shim_own_emulator(const VpShimTree *tree, const char *path)
 {
     g_autofree char *emulator = vp_shim_emulator(path);
-    g_autofree char *own = emulator ? vp_shim_path(tree->own, emulator, NULL) : NULL;
+    g_autofree char *own = emulator ? vp_shim_path(tree->own, tree->name, emulator, NULL) : NULL;
 
     return g_strcmp0(own, path) == 0 ? g_steal_pointer(&emulator) : NULL;
 }
@@ -616,11 +618,12 @@ vp_shim_sweep(VpShimTree *tree, GHashTable *used, GHashTable *gone)
 /* --- life ----------------------------------------------------------------------- */
 
 VpShimTree *
-vp_shim_tree_new(const char *package, const char *own, const char *program)
+vp_shim_tree_new(const char *name, const char *package, const char *own, const char *program)
 {
     VpShimTree *tree = g_new0(VpShimTree, 1);
 
     tree->refs = 1;
+    tree->name = name;
     tree->package = g_strdup(package);
     tree->own = g_strdup(own);
     tree->program = g_strdup(program);

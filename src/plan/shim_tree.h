@@ -26,9 +26,11 @@ typedef struct VpShimTree VpShimTree;
 /* One use of a link in a definition on which libvirtd has not answered yet. */
 typedef struct VpShimLink VpShimLink;
 
-/* @package: directory that may have a tree of others', NULL: none. @own: where ours is, made when
- * it is needed. @program: virtpass-emulator. Nothing is looked at here. */
-VpShimTree *vp_shim_tree_new(const char *package, const char *own, const char *program);
+/* @name: VP_SHIM_TREE or VP_SHIM_SESSION_TREE. @package: directory that may have a tree of others',
+ * NULL: none. @own: where ours is, made when it is needed. @program: virtpass-emulator. Nothing is
+ * looked at here. */
+VpShimTree *vp_shim_tree_new(const char *name, const char *package, const char *own,
+                             const char *program);
 
 VpShimTree *vp_shim_tree_ref(VpShimTree *tree);
 /* Before the last one all links are settled. NULL is fine. */

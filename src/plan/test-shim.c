@@ -22,7 +22,8 @@ check_emulator(const char *path, const char *expected)
 static void
 test_paths(void)
 {
-    g_autofree char *path = vp_shim_path("/usr/lib", "/usr/bin/qemu-system-x86_64", NULL);
+    g_autofree char *path = vp_shim_path("/usr/lib", VP_SHIM_TREE, "/usr/bin/qemu-system-x86_64",
+                                         NULL);
 
     g_assert_cmpstr(path, ==, "/usr/lib/virtpass-emulators/usr/bin/qemu-system-x86_64/"
                     "virtpass-emulator");
@@ -32,6 +33,12 @@ test_paths(void)
     check_emulator("/virtpass-emulators/usr/bin/qemu", NULL);
     check_emulator("/virtpass-emulators/virtpass-emulator", NULL);
     check_emulator("", NULL);
+    check_emulator("/d/virtpass-sessions/usr/bin/qemu/virtpass-emulator", "/usr/bin/qemu");
+    g_assert_true(vp_shim_adds_session("/d/virtpass-sessions/q/virtpass-emulator"));
+    g_assert_false(vp_shim_adds_session("/d/virtpass-sessions/../virtpass-emulator"));
+    g_assert_false(vp_shim_adds_session(path));
+    g_assert_false(vp_shim_adds_session("/virtpass-sessions/virtpass-emulators/q/"
+                                        "virtpass-emulator"));
     /* A tree in a tree: each time the shim runs the path gets shorter. */
     check_emulator("/a/virtpass-emulators/b/virtpass-emulators/c/virtpass-emulator", "/c");
 }
@@ -61,6 +68,7 @@ test_no_emulators(void)
         { "/usr/bin/qemu\n", "has a control character" },
         { "/usr/\x7f/qemu", "has a control character" },
         { "/x/virtpass-emulators/usr/bin/qemu", "has the name of the shim's own tree" },
+        { "/x/virtpass-sessions/usr/bin/qemu", "has the name of the shim's own tree" },
         { "/x/virtpass-emulator", "has the shim's own name" },
         { "/x/virtpass-emulator/qemu", "has the shim's own name" },
     };
@@ -74,9 +82,9 @@ test_no_emulators(void)
         g_assert_nonnull(strstr(error->message, wrong[i].why));
         g_assert_nonnull(strstr(error->message, "expected the absolute path of QEMU"));
         g_assert_null(strchr(error->message, '\n'));
-        g_assert_null(vp_shim_path("/d", wrong[i].path, &same));
+        g_assert_null(vp_shim_path("/d", VP_SHIM_TREE, wrong[i].path, &same));
         g_assert_true(g_str_has_prefix(same->message, "<emulator> "));
-        if (*wrong[i].path == '/' && !strstr(wrong[i].path, VP_SHIM_TREE))
+        if (*wrong[i].path == '/' && !strstr(wrong[i].why, "own tree"))
             check_emulator(in_tree, NULL);
         check_emulator("/d/" VP_SHIM_TREE "/usr/bin/qemu/" VP_SHIM_NAME, "/usr/bin/qemu");
     }

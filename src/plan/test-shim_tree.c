@@ -38,7 +38,7 @@ set_up(Stage *stage, gconstpointer data G_GNUC_UNUSED)
     stage->own = g_build_filename(stage->top, "own", NULL);
     stage->package = g_build_filename(stage->top, "package", NULL);
     stage->program = g_build_filename(stage->top, "bin/" VP_SHIM_NAME, NULL);
-    stage->tree = vp_shim_tree_new(stage->package, stage->own, stage->program);
+    stage->tree = vp_shim_tree_new(VP_SHIM_TREE, stage->package, stage->own, stage->program);
 }
 
 static void
@@ -63,7 +63,7 @@ in_tree(const Stage *stage, const char *below)
 static char *
 link_of(const Stage *stage, const char *emulator)
 {
-    char *path = vp_shim_path(stage->own, emulator, NULL);
+    char *path = vp_shim_path(stage->own, VP_SHIM_TREE, emulator, NULL);
 
     g_assert_nonnull(path);
     return path;
@@ -193,7 +193,7 @@ test_outdated(Stage *stage, gconstpointer data G_GNUC_UNUSED)
 static void
 test_package(Stage *stage, gconstpointer data G_GNUC_UNUSED)
 {
-    g_autofree char *path = vp_shim_path(stage->package, EMULATOR, NULL);
+    g_autofree char *path = vp_shim_path(stage->package, VP_SHIM_TREE, EMULATOR, NULL);
     g_autofree char *parent = g_path_get_dirname(path), *found = NULL, *other = NULL;
 
     g_assert_cmpint(g_mkdir_with_parents(parent, 0755), ==, 0);
@@ -424,7 +424,7 @@ test_sweep(Stage *stage, gconstpointer data G_GNUC_UNUSED)
 static void
 test_sweep_waits(Stage *stage, gconstpointer data G_GNUC_UNUSED)
 {
-    g_autoptr(VpShimTree) other = vp_shim_tree_new(NULL, stage->own, stage->program);
+    g_autoptr(VpShimTree) other = vp_shim_tree_new(VP_SHIM_TREE, NULL, stage->own, stage->program);
     g_autoptr(GHashTable) none = set_of(NULL);
     VpShimLink *link = make(stage, EMULATOR);
 

@@ -36,7 +36,7 @@ struct VpFacts {
     const VpDaemon *daemon;  /* while gathering */
     VpSessionPolicy policy;  /* these are the daemon's, as they were at the beginning */
     char *session_dir;
-    VpShimTree *tree;
+    VpShimTree *trees[VP_SHIM_KINDS];
     VpClient *client;        /* on whose behalf; NULL: nothing is gathered */
     guint8 uuid[16];         /* of the domain that the client is to write to */
     bool judging;            /* `uuid` is to be asked about */
@@ -327,7 +327,8 @@ vp_facts_new(const VpDaemon *daemon)
     facts->daemon = daemon;
     facts->policy = config->policy;
     facts->session_dir = g_strdup(config->session_dir);
-    facts->tree = vp_shim_tree_ref(vp_shims_tree(daemon->shims));
+    for (guint kind = 0; kind < VP_SHIM_KINDS; kind++)
+        facts->trees[kind] = vp_shim_tree_ref(vp_shims_tree(daemon->shims, kind));
     facts->links = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     facts->defaults = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     facts->granted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -389,7 +390,8 @@ vp_facts_unref(VpFacts *facts)
     g_free(facts->denied);
     g_free(facts->problem);
     g_free(facts->session_dir);
-    vp_shim_tree_unref(facts->tree);
+    for (guint kind = 0; kind < VP_SHIM_KINDS; kind++)
+        vp_shim_tree_unref(facts->trees[kind]);
     g_hash_table_unref(facts->links);
     g_free(facts);
 }
@@ -455,16 +457,21 @@ compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data,
 /* Nobody has looked at the emulator of a document in upstream form, which needs no facts; who
  * defined it had that done. */
 static char *
-shim(const char *emulator, gpointer data, GError **error)
+note_link(VpFacts *facts, VpShimKind kind, const char *emulator, GError **error)
 {
-    VpFacts *facts = data;
-    g_autofree char *path = vp_shim_path_for(facts->tree, emulator, error);
+    g_autofree char *path = vp_shim_path_for(facts->trees[kind], emulator, error);
     const struct timespec *changed = g_hash_table_lookup(facts->changes, emulator);
 
     if (path)
         g_hash_table_insert(facts->links, g_strdup(path),
                             changed ? g_memdup2(changed, sizeof(*changed)) : NULL);
     return g_steal_pointer(&path);
+}
+
+static char *
+shim(const char *emulator, gpointer data, GError **error)
+{
+    return note_link(data, VP_SHIM_ALTERS, emulator, error);
 }
 
 VpXmlRules

@@ -10,6 +10,7 @@
 
 #include "argv/alter.h"
 #include "argv/run_dir.h"
+#include "argv/session.h"
 #include "argv/text.h"
 #include "plan/shim.h"
 
@@ -61,6 +62,29 @@ carry_out(const VpPlan *plan, const VpCommandText *text, GPtrArray **ret_warning
     return vp_cmdline_words(cmdline);
 }
 
+/* The same where the shim only adds a session. NULL: it is not that one. */
+static char **
+add_session(const VpCommandText *text)
+{
+    g_autofree char *emulator = NULL;
+    g_autofree char *dir = NULL;
+    g_autoptr(VpCmdline) cmdline = NULL;
+
+    if (!text->words[0] || !vp_shim_adds_session(text->words[0]))
+        return NULL;
+    emulator = vp_shim_emulator(text->words[0]);
+    cmdline = vp_cmdline_parse((const char *const *)text->words, NULL);
+    dir = cmdline ? vp_cmdline_run_dir(cmdline) : NULL;
+    return vp_argv_add_session(text->words, emulator, dir);
+}
+
+static void
+set_program(char **words, const char *program)
+{
+    g_free(words[0]);
+    words[0] = g_strdup(program);
+}
+
 bool
 vp_native_read(const char *text, VpNative *ret_native, GError **error)
 {
@@ -73,10 +97,11 @@ vp_native_read(const char *text, VpNative *ret_native, GError **error)
     if (plan) {
         native.altered = carry_out(plan, &command, &native.warnings, &native.refusal);
         /* The shim is ours, not something that people asked for. */
-        g_free(command.words[0]);
-        command.words[0] = g_strdup(plan->emulator);
+        set_program(command.words, plan->emulator);
     } else {
-        native.altered = g_strdupv(command.words);
+        native.altered = add_session(&command) ?: g_strdupv(command.words);
+        if (native.altered[0])
+            set_program(command.words, native.altered[0]);
     }
     native.generated = g_steal_pointer(&command.words);
     native.environment = g_steal_pointer(&command.environment);
@@ -93,15 +118,13 @@ vp_native_apply(const char *text, char **ret_text, GError **error)
     g_auto(GStrv) words = NULL;
 
     *ret_text = NULL;
-    if (!strstr(text, VP_PLAN_VARIABLE))
+    if (!strstr(text, VP_PLAN_VARIABLE) && !strstr(text, "/" VP_SHIM_SESSION_TREE "/"))
         return true;
     if (!vp_command_text_read(text, &command, error) || !take_plan(&command, &plan, error))
         return false;
-    if (!plan)
-        return true;
-    words = carry_out(plan, &command, NULL, error);
+    words = plan ? carry_out(plan, &command, NULL, error) : add_session(&command);
     if (!words)
-        return false;
+        return !plan;
     g_strfreev(command.words);
     command.words = g_steal_pointer(&words);
     *ret_text = vp_command_text_write(&command, strstr(text, "\\\n") != NULL);

@@ -44,8 +44,10 @@ typedef struct Listed {
     bool inactive;  /* which of them is next */
 } Listed;
 
+static const char *const tree_names[VP_SHIM_KINDS] = { VP_SHIM_TREE, VP_SHIM_SESSION_TREE };
+
 struct VpShims {
-    VpShimTree *tree;
+    VpShimTree *trees[VP_SHIM_KINDS];
     VpLoop *loop;
     VpUpstream *upstream;
     GSource *later;       /* begins the first round */
@@ -54,7 +56,8 @@ struct VpShims {
     bool full;            /* it is to make room */
     gint64 room_wanted;   /* when the last one for that began; 0: there was none */
     GPtrArray *listed;    /* of Listed: still to be asked about, the last one first */
-    GHashTable *used;     /* emulators of links that definitions name: a set of char *, owned */
+    GHashTable *used[VP_SHIM_KINDS]; /* emulators of links that definitions name: sets of char *,
+                                      * owned */
     GPtrArray *unsure;    /* of char *: those of links that none names, to be looked at */
     GHashTable *gone;     /* those of them that do not exist; a set like `used` */
     VpLook *look;
@@ -78,7 +81,8 @@ end_round(VpShims *shims)
     shims->running = false;
     g_ptr_array_set_size(shims->listed, 0);
     g_ptr_array_set_size(shims->unsure, 0);
-    g_hash_table_remove_all(shims->used);
+    for (guint kind = 0; kind < VP_SHIM_KINDS; kind++)
+        g_hash_table_remove_all(shims->used[kind]);
     g_hash_table_remove_all(shims->gone);
 }
 
@@ -94,8 +98,10 @@ give_up(VpShims *shims, const char *why)
 static void
 sweep(VpShims *shims)
 {
-    guint removed = vp_shim_sweep(shims->tree, shims->used, shims->gone);
+    guint removed = 0;
 
+    for (guint kind = 0; kind < VP_SHIM_KINDS; kind++)
+        removed += vp_shim_sweep(shims->trees[kind], shims->used[kind], shims->gone);
     if (removed > 0)
         vp_log_info("%u links to virtpass-emulator that nothing uses removed", removed);
     shims->done = true;
@@ -127,9 +133,9 @@ look_at_next(VpShims *shims)
 }
 
 static void
-find_unused(VpShims *shims)
+find_unused(VpShims *shims, guint kind)
 {
-    g_autoptr(GHashTable) links = vp_shim_list(shims->tree, NULL);
+    g_autoptr(GHashTable) links = vp_shim_list(shims->trees[kind], NULL);
     GHashTableIter iter;
     gpointer emulator = NULL;
 
@@ -137,7 +143,7 @@ find_unused(VpShims *shims)
         return;
     g_hash_table_iter_init(&iter, links);
     while (g_hash_table_iter_next(&iter, &emulator, NULL)) {
-        if (!g_hash_table_contains(shims->used, emulator))
+        if (!g_hash_table_contains(shims->used[kind], emulator))
             g_ptr_array_add(shims->unsure, g_strdup(emulator));
     }
 }
@@ -146,18 +152,18 @@ find_unused(VpShims *shims)
 static void
 conclude(VpShims *shims)
 {
-    if (shims->full)
-        find_unused(shims);
+    for (guint kind = 0; shims->full && kind < VP_SHIM_KINDS; kind++)
+        find_unused(shims, kind);
     look_at_next(shims);
 }
 
 /* --- what definitions use --------------------------------------------------------- */
 
 static void
-make_again(VpShims *shims, const char *path)
+make_again(VpShimTree *tree, const char *path)
 {
     g_autoptr(GError) error = NULL;
-    VpShimLink *link = vp_shim_make(shims->tree, path, NULL, &error);
+    VpShimLink *link = vp_shim_make(tree, path, NULL, &error);
 
     if (link)
         vp_shim_settle(link, true);
@@ -166,16 +172,24 @@ make_again(VpShims *shims, const char *path)
 }
 
 static void
+take_path(VpShims *shims, guint kind, const char *path)
+{
+    g_autofree char *emulator = vp_shim_own_emulator(shims->trees[kind], path);
+
+    if (emulator && g_hash_table_add(shims->used[kind], g_steal_pointer(&emulator)))
+        make_again(shims->trees[kind], path);
+}
+
+static void
 take_xml(VpShims *shims, const char *xml)
 {
-    g_autofree char *path = NULL, *emulator = NULL;
+    g_autofree char *path = NULL;
 
-    if (!strstr(xml, "/" VP_SHIM_TREE "/")) /* as with most, which need not be parsed */
+    if (!strstr(xml, "/" VP_SHIM_NAME)) /* as with most, which need not be parsed */
         return;
     path = vp_xml_read_emulator(xml);
-    emulator = path ? vp_shim_own_emulator(shims->tree, path) : NULL;
-    if (emulator && g_hash_table_add(shims->used, g_steal_pointer(&emulator)))
-        make_again(shims, path);
+    for (guint kind = 0; path && kind < VP_SHIM_KINDS; kind++)
+        take_path(shims, kind, path);
 }
 
 static bool
@@ -304,7 +318,8 @@ vp_shims_make(VpShims *shims, GHashTable *paths, GPtrArray **ret_links, GError *
     *ret_links = NULL;
     g_hash_table_iter_init(&iter, paths);
     while (!why && g_hash_table_iter_next(&iter, &path, &changed)) {
-        VpShimLink *link = vp_shim_make(shims->tree, path, changed, &why);
+        VpShimKind kind = vp_shim_adds_session(path) ? VP_SHIM_ADDS_SESSION : VP_SHIM_ALTERS;
+        VpShimLink *link = vp_shim_make(shims->trees[kind], path, changed, &why);
 
         links = links ? links : g_ptr_array_new();
         if (link)
@@ -332,9 +347,9 @@ vp_shims_settle(GPtrArray *links, bool accepted)
 }
 
 VpShimTree *
-vp_shims_tree(VpShims *shims)
+vp_shims_tree(VpShims *shims, VpShimKind kind)
 {
-    return shims->tree;
+    return shims->trees[kind];
 }
 
 VpShims *
@@ -342,11 +357,14 @@ vp_shims_new(VpLoop *loop, VpUpstream *upstream, const VpConfig *config)
 {
     VpShims *shims = g_new0(VpShims, 1);
 
-    shims->tree = vp_shim_tree_new(VP_LIBDIR, config->shim_dir, config->shim);
+    for (guint kind = 0; kind < VP_SHIM_KINDS; kind++) {
+        shims->trees[kind] = vp_shim_tree_new(tree_names[kind], VP_LIBDIR, config->shim_dir,
+                                              config->shim);
+        shims->used[kind] = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    }
     shims->loop = loop;
     shims->upstream = upstream;
     shims->listed = g_ptr_array_new_with_free_func(free_listed);
-    shims->used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     shims->unsure = g_ptr_array_new_with_free_func(g_free);
     shims->gone = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return shims;
@@ -359,10 +377,12 @@ vp_shims_free(VpShims *shims)
         return;
     vp_loop_cancel(&shims->later);
     vp_look_cancel(shims->look);
-    vp_shim_tree_unref(shims->tree);
+    for (guint kind = 0; kind < VP_SHIM_KINDS; kind++) {
+        vp_shim_tree_unref(shims->trees[kind]);
+        g_hash_table_unref(shims->used[kind]);
+    }
     g_ptr_array_unref(shims->listed);
     g_ptr_array_unref(shims->unsure);
-    g_hash_table_unref(shims->used);
     g_hash_table_unref(shims->gone);
     g_free(shims);
 }

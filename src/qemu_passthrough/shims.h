@@ -11,6 +11,13 @@
  */
 typedef struct VpShims VpShims;
 
+/* What the shim is there for, each with a tree of its own. */
+typedef enum VpShimKind {
+    VP_SHIM_ALTERS,       /* a plan */
+    VP_SHIM_ADDS_SESSION,
+} VpShimKind;
+#define VP_SHIM_KINDS 2
+
 VpShims *vp_shims_new(VpLoop *loop, VpUpstream *upstream, const VpConfig *config);
 
 /* After the connection that it was given, whose calls in flight are answered by then. NULL is
@@ -18,7 +25,7 @@ VpShims *vp_shims_new(VpLoop *loop, VpUpstream *upstream, const VpConfig *config
 void vp_shims_free(VpShims *shims);
 
 /* Where the links are, for vp_shim_path_for(). */
-VpShimTree *vp_shims_tree(VpShims *shims);
+VpShimTree *vp_shims_tree(VpShims *shims, VpShimKind kind);
 
 /*
  * Sees to it that there is a link at each of @paths (-> struct timespec, see vp_shim_make()), for a

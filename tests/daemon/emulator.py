@@ -89,6 +89,35 @@ class Direct(unittest.TestCase):
         result = self.start("-name", "guest=g,debug-threads=on")
         self.assert_refused(result, "has no <qemu:env name='VIRTPASS_PLAN'>")
 
+    def test_session(self):
+        """In the tree for that it adds a session's words to a guest, and asks for no plan"""
+        link = shim.path(self.qemu, below=self.dir, tree="virtpass-sessions")
+        words = ["-name", "guest=g,debug-threads=on", *self.master_key()]
+        socket = self.file("run/virtpass-qmp")
+        altered = [*words, "-chardev", f"socket,id=virtpass-qmp,path={socket},server=on,wait=off",
+                   "-mon", "chardev=virtpass-qmp,mode=control"]
+        self.assertEqual(self.said(self.start(*words, argv0=link), "word"), altered)
+        record = json.loads(self.read("run/virtpass.json"))
+        self.assertEqual((record["generated"], record["altered"]),
+                         ([link, *words], [self.qemu, *altered]))
+        self.assertEqual(self.said(self.start(*PROBE, argv0=link), "word"), PROBE)
+        self.assert_refused(self.start("-name", "guest=g", "-m", argv0=link), "-m is the last word")
+
+    def test_session_without_directory(self):
+        """The guest starts without"""
+        link = shim.path(self.qemu, below=self.dir, tree="virtpass-sessions")
+        result = self.start("-name", "guest=g", argv0=link)
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("word guest=g\n", result.stdout)
+        self.assertNotIn("chardev", result.stdout)
+        self.assertIn("no directory for a dedicated session's socket", result.stderr)
+
+    def test_paths_that_lead_elsewhere(self):
+        below = os.path.join(self.dir, "virtpass-emulators")
+        link = os.path.join(below, "x", "..", self.qemu.lstrip("/"), "virtpass-emulator")
+        os.makedirs(os.path.join(below, "x"))
+        self.assert_refused(self.start("--version", argv0=link), "started by libvirt, as")
+
     def test_not_by_its_own_name(self):
         self.assert_refused(self.start(argv0=program("VIRTPASS_EMULATOR")),
                             "started by libvirt, as .*here as '/")

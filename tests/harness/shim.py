@@ -12,9 +12,9 @@ from harness.virtpassd import lasting_directory, program
 VARIABLE = "VIRTPASS_PLAN"
 
 
-def path(emulator=guest.EMULATOR, below=None):
+def path(emulator=guest.EMULATOR, below=None, tree="virtpass-emulators"):
     """The shim's path for this emulator; made if it is not there."""
-    link = f"{below or lasting_directory()}/virtpass-emulators{emulator}/virtpass-emulator"
+    link = f"{below or lasting_directory()}/{tree}{emulator}/virtpass-emulator"
     target = program("VIRTPASS_EMULATOR")
     os.makedirs(os.path.dirname(link), exist_ok=True)
     temporary = f"{link}.{os.getpid()}"
