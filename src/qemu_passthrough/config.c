@@ -173,6 +173,7 @@ parse_names(const Key *key G_GNUC_UNUSED, gpointer field, const char *value,
 #define NUMBER(NAME, MAX) parse_number, FIELD(NAME), .max = MAX
 
 G_STATIC_ASSERT(sizeof(VpSessionPolicy) == sizeof(guint));
+G_STATIC_ASSERT(sizeof(VpSessionWords) == sizeof(guint));
 G_STATIC_ASSERT(sizeof(VpAttachWhen) == sizeof(guint));
 G_STATIC_ASSERT(sizeof(VpLogLevel) == sizeof(guint));
 
@@ -195,6 +196,7 @@ static const Key keys[] = {
     { "upstream", "socket", parse_path, FIELD(upstream) },
     { "upstream", "state_directory", parse_path, FIELD(state_dir) },
     { "sessions", "dedicated_sessions", CHOICE(policy, vp_xml_policy_names) },
+    { "sessions", "words", CHOICE(words, vp_xml_words_names) },
     { "sessions", "running_guests", CHOICE(attach, vp_attach_when_names) },
     { "sessions", "directory", parse_path, FIELD(session_dir) },
     { "emulator", "shim", parse_path, FIELD(shim) },
@@ -282,6 +284,7 @@ vp_config_clear(VpConfig *config)
     g_free(config->session_dir);
     g_free(config->shim);
     g_free(config->shim_dir);
+    g_free(config->guests_dir);
     g_free(config->embed_dir);
     g_free(config->cache_dir);
     *config = (VpConfig){ 0 };
@@ -398,6 +401,12 @@ set_derived(VpConfig *config)
         config->shim_dir = g_build_filename(g_get_user_data_dir(), "virtpassd", NULL);
     else if (!config->shim_dir)
         config->shim_dir = g_strdup("/var/lib/virtpassd");
+    if (embed)
+        config->guests_dir = g_build_filename(embed, "config/libvirt/qemu/lib", NULL);
+    else if (config->session)
+        config->guests_dir = g_build_filename(g_get_user_config_dir(), "libvirt/qemu/lib", NULL);
+    else
+        config->guests_dir = g_strdup("/var/lib/libvirt/qemu");
     if (embed)
         config->cache_dir = g_build_filename(embed, "cache/virtpassd", NULL);
     else if (config->session)

@@ -43,10 +43,13 @@ typedef struct VpConfig {
     char *upstream;        /* libvirtd's socket; NULL: look where libvirt's clients look */
     char *state_dir;       /* libvirt's, where it keeps the pid files of its guests */
     VpSessionPolicy policy;
+    VpSessionWords words;  /* where those of a session come from */
     VpAttachWhen attach;   /* when a session is added to a guest that runs without one */
     char *session_dir;     /* where QEMU makes the sockets of the dedicated sessions */
     char *shim;            /* virtpass-emulator */
     char *shim_dir;        /* where the links to it are by which libvirtd starts it */
+    char *guests_dir;      /* in which libvirt has a directory for each running guest; not
+                            * configurable */
     char *cache_dir;       /* what has been found out about QEMU binaries; not configurable */
     guint max_clients;
     guint max_anonymous_clients; /* that have not opened their connection */

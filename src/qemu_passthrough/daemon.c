@@ -217,6 +217,7 @@ set_rules(VpDaemon *daemon)
     const VpDomainsRules rules = {
         .policy = daemon->config.policy, .when = daemon->config.attach,
         .session_dir = daemon->config.session_dir, .state_dir = daemon->config.state_dir,
+        .guests_dir = daemon->config.guests_dir,
     };
 
     vp_domains_set_rules(daemon->domains, &rules);
@@ -408,6 +409,7 @@ apply_reloaded(VpConfig *config, VpConfig *fresh)
         vp_log_warning("[listen] and [upstream] take effect at the next start, but for certificates"
                        " and who may show them");
     config->policy = fresh->policy;
+    config->words = fresh->words;
     config->attach = fresh->attach;
     config->max_clients = fresh->max_clients;
     config->max_anonymous_clients = fresh->max_anonymous_clients;

@@ -204,7 +204,8 @@ static const VpQmpSessionOps session_ops = {
 static bool
 names_own_socket(const VpDomain *domain)
 {
-    return domain->xml.path && g_str_has_suffix(domain->xml.path, domain->uuid_text);
+    return domain->xml.in_run_dir ||
+           (domain->xml.path && g_str_has_suffix(domain->xml.path, domain->uuid_text));
 }
 
 char *
@@ -400,12 +401,15 @@ void
 vp_domains_set_rules(VpDomains *domains, const VpDomainsRules *rules)
 {
     char *session_dir = g_strdup(rules->session_dir), *state_dir = g_strdup(rules->state_dir);
+    char *guests_dir = g_strdup(rules->guests_dir);
 
     g_free((char *)domains->rules.session_dir);
     g_free((char *)domains->rules.state_dir);
+    g_free((char *)domains->rules.guests_dir);
     domains->rules = *rules;
     domains->rules.session_dir = session_dir;
     domains->rules.state_dir = state_dir;
+    domains->rules.guests_dir = guests_dir;
     set_attaches(domains);
 }
 

@@ -17,6 +17,7 @@
 #include "qemu_passthrough/domains_impl.h"
 
 #include "base/log.h"
+#include "qemu_passthrough/guest_dir.h"
 
 #include <string.h>
 
@@ -140,6 +141,9 @@ on_xml(const VpCallReply *reply, gpointer data)
             vp_xml_session_clear(&domain->xml);
             domain->xml = xml;
             xml = (VpXmlSession){ 0 };
+            if (domain->xml.in_run_dir)
+                domain->xml.path = vp_guest_dir_socket(domain->owner->rules.guests_dir,
+                                                       domain->name, domain->id);
             vp_domain_apply_xml(domain);
         } else {
             vp_log_warning("domain '%s': libvirtd's XML is not understood: %s", domain->name,
@@ -386,5 +390,6 @@ vp_domains_free(VpDomains *domains)
     g_hash_table_unref(domains->by_uuid);
     g_free((char *)domains->rules.session_dir);
     g_free((char *)domains->rules.state_dir);
+    g_free((char *)domains->rules.guests_dir);
     g_free(domains);
 }

@@ -69,7 +69,8 @@ typedef struct VpDomainsRules {
     VpSessionPolicy policy;
     VpAttachWhen when;
     const char *session_dir;
-    const char *state_dir; /* libvirt's, with its pid files */
+    const char *state_dir;  /* libvirt's, with its pid files */
+    const char *guests_dir; /* likewise, with a directory for each running guest */
 } VpDomainsRules;
 
 VpDomains *vp_domains_new(VpLoop *loop, VpUpstream *upstream, const VpDomainsOps *ops,

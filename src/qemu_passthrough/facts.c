@@ -35,6 +35,7 @@ struct VpFacts {
     gint refs;               /* atomic */
     const VpDaemon *daemon;  /* while gathering */
     VpSessionPolicy policy;  /* these are the daemon's, as they were at the beginning */
+    VpSessionWords words;
     char *session_dir;
     VpShimTree *trees[VP_SHIM_KINDS];
     VpClient *client;        /* on whose behalf; NULL: nothing is gathered */
@@ -326,6 +327,7 @@ vp_facts_new(const VpDaemon *daemon)
     facts->refs = 1;
     facts->daemon = daemon;
     facts->policy = config->policy;
+    facts->words = config->words;
     facts->session_dir = g_strdup(config->session_dir);
     for (guint kind = 0; kind < VP_SHIM_KINDS; kind++)
         facts->trees[kind] = vp_shim_tree_ref(vp_shims_tree(daemon->shims, kind));
@@ -474,15 +476,23 @@ shim(const char *emulator, gpointer data, GError **error)
     return note_link(data, VP_SHIM_ALTERS, emulator, error);
 }
 
+static char *
+session_shim(const char *emulator, gpointer data, GError **error)
+{
+    return note_link(data, VP_SHIM_ADDS_SESSION, emulator, error);
+}
+
 VpXmlRules
 vp_facts_rules(VpFacts *facts)
 {
     return (VpXmlRules){
         .policy = facts->policy,
+        .words = facts->words,
         .session_dir = facts->session_dir,
         .compile = facts->denied ? NULL : compile,
         .default_emulator = default_emulator,
-        .shim = shim,
+        .shim = facts->denied ? NULL : shim,
+        .session_shim = facts->denied ? NULL : session_shim,
         .data = facts,
     };
 }

@@ -48,7 +48,9 @@ describe(const VpConfig *config, GString *out)
                            config->max_clients_per_user, config->max_queued_clients);
     g_string_append_printf(out, "shim=%s\nshim_dir=%s\ncache_dir=%s\n", config->shim,
                            config->shim_dir, config->cache_dir);
-    g_string_append_printf(out, "attach=%s\n", vp_attach_when_names[config->attach]);
+    g_string_append_printf(out, "attach=%s\nwords=%s\nguests_dir=%s\n",
+                           vp_attach_when_names[config->attach], vp_xml_words_names[config->words],
+                           config->guests_dir);
     g_string_append_printf(out, "embed_dir=%s\nkeep_guests=%d\nqmp_sockets=%d\n",
                            config->embed_dir ?: "", config->keep_guests, config->qmp_sockets);
     describe_tls(&config->tls, out);
@@ -179,7 +181,8 @@ test_defaults(void)
     static const char *const lines[] = {
         "action=run", "session=1", "file=/test/config/virtpassd/virtpassd.conf", "file_named=0",
         "listen_dir=/test/runtime/virtpassd", "group=", "rw_perms=37777777777",
-        "ro_perms=37777777777", "upstream=", "policy=all",
+        "ro_perms=37777777777", "upstream=", "policy=all", "words=commandline",
+        "guests_dir=/test/config/libvirt/qemu/lib",
         "session_dir=/test/config/libvirt/qemu/lib", "max_clients=5000", "log_level=info",
         "anonymous=20", "per_user=1000", "queued=1000",
         "embed_dir=", "keep_guests=0", "qmp_sockets=1",
@@ -245,6 +248,7 @@ test_every_key(void)
         "state_directory = /up/state\n"
         "[sessions]\n"
         "dedicated_sessions = requested\n"
+        "words = emulator\n"
         "running_guests = never\n"
         "directory = /sessions\n"
         "[emulator]\n"
@@ -256,7 +260,8 @@ test_every_key(void)
         "level = warning\n", "");
     static const char *const lines[] = {
         "file_named=1", "listen_dir=/listen/dir", "group=root", "rw_perms=770", "ro_perms=777",
-        "upstream=/up/stream-sock", "policy=requested", "session_dir=/sessions", "max_clients=17",
+        "upstream=/up/stream-sock", "policy=requested", "words=emulator",
+        "session_dir=/sessions", "max_clients=17",
         "log_level=warning", "shim=/bin/shim", "shim_dir=/shims", "qmp_sockets=0",
         "attach=never", "state_dir=/up/state",
         "tls=1 ::1 port 65535", "ca=/a/ca", "crl=/a/crl", "cert=/a/cert", "key=/a/key",
@@ -301,6 +306,7 @@ test_wrong_values(void)
         { "sessions", "dedicated_sessions", "some", "'all', 'requested'" },
         { "sessions", "dedicated_sessions", "All", "'all', 'requested'" },
         { "sessions", "dedicated_sessions", "", "'all', 'requested'" },
+        { "sessions", "words", "shim", "'commandline', 'emulator'" },
         { "sessions", "running_guests", "always", "'first-command', 'at-once', 'never'" },
         { "sessions", "running_guests", "", "'first-command', 'at-once', 'never'" },
         { "sessions", "directory", "", "a path" },

@@ -22,6 +22,7 @@
 
 const char *const vp_xml_session_names[] = { "dedicated", "shared", "none", NULL };
 const char *const vp_xml_policy_names[] = { "all", "requested", NULL };
+const char *const vp_xml_words_names[] = { "commandline", "emulator", NULL };
 
 #define SESSION_VALUES "session='dedicated|shared|none'"
 #define MONITORPASSTHROUGH "monitorpassthrough"

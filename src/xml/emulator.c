@@ -98,9 +98,8 @@ vp_xml_emulator_machine(const VpXmlDomain *domain)
 
 /* --- into upstream form -------------------------------------------------- */
 
-/* Whether the bytes are those that vp_xml_emulator_put_back() would write. */
-static bool
-is_plain(const VpXmlDomain *domain, const char *real)
+bool
+vp_xml_emulator_is_plain(const VpXmlDomain *domain, const char *real)
 {
     const VpXmlNode *node = domain->emulator;
     const char *bytes = domain->index->text.bytes + node->start;
@@ -131,7 +130,7 @@ vp_xml_emulator_put_shim(const VpXmlDomain *domain, const char *shim, const char
                          VpXmlEdits *edits, const VpXmlNode **ret_keep, GError **error)
 {
     const VpXmlNode *node = domain->emulator;
-    bool plain = node && is_plain(domain, real);
+    bool plain = node && vp_xml_emulator_is_plain(domain, real);
     const char *mark = !node ? VP_XML_MARK(VP_XML_MARK_ADDED)
                        : plain ? "" : VP_XML_MARK(VP_XML_MARK_KEPT);
     g_autofree char *escaped = vp_xml_escape(shim);

@@ -13,6 +13,9 @@ bool vp_xml_emulator_read(const VpXmlDomain *domain, char **ret_path, GError **e
 /* What libvirt's choice depends on; strings of the index. */
 VpXmlMachine vp_xml_emulator_machine(const VpXmlDomain *domain);
 
+/* Whether the bytes of its <emulator> are those that vp_xml_emulator_put_back() would write. */
+bool vp_xml_emulator_is_plain(const VpXmlDomain *domain, const char *real);
+
 /* Whether the domain runs the shim, wherever that is. */
 bool vp_xml_emulator_is_shim(const VpXmlDomain *domain);
 

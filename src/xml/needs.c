@@ -9,6 +9,7 @@
 #include "xml/commandline.h"
 #include "xml/emulator.h"
 #include "xml/pass.h"
+#include "xml/session_shim.h"
 
 void
 vp_xml_needs_free(VpXmlNeeds *needs)
@@ -66,6 +67,13 @@ needs_facts(const VpPlan *wishes)
 }
 
 static bool
+may_get_session(const VpXmlWishes *wishes, const VpXmlRules *rules)
+{
+    return wishes->monitorpassthrough ? wishes->session == VP_SESSION_DEDICATED
+                                      : rules->policy == VP_POLICY_ALL;
+}
+
+static bool
 add_needs(const VpXmlDomain *domain, const VpXmlRules *rules, GPtrArray *list,
           VpXmlEdits *edits G_GNUC_UNUSED, GError **error)
 {
@@ -75,10 +83,12 @@ add_needs(const VpXmlDomain *domain, const VpXmlRules *rules, GPtrArray *list,
 
     if (!vp_xml_author_read_session(domain, &wishes, error))
         return false;
-    if (domain->passthrough->len > 0)
-        return true;
-    if (!vp_xml_author_read_plan(domain, rules, &wishes, error))
+    if (domain->passthrough->len == 0 &&
+        !vp_xml_author_read_plan(domain, rules, &wishes, error))
         return false;
+    if (!wishes.plan && !domain->emulator && may_get_session(&wishes, rules) &&
+        vp_xml_session_shim_fits(domain, rules))
+        wishes.plan = vp_plan_new();
     if (!wishes.plan)
         return true;
     needs = g_new0(VpXmlNeeds, 1);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "xml/author.h"
 #include "xml/check.h"
+#include "xml/session_shim.h"
 
 /* One round. */
 typedef struct Round {
@@ -62,6 +63,10 @@ is_mixed(const VpXmlDomain *domain, const VpXmlRules *rules)
 {
     if (domain->made == VP_XML_MADE_CHANGED)
         return false;
+    /* which may not be what is wanted now, but stays with a guest that runs */
+    if (vp_xml_session_shim_is(domain) &&
+        (!rules->running || vp_xml_author_needs_compiling(domain, rules)))
+        return true;
     if (domain->passthrough->len == 0)
         return domain->words->len > 0 && vp_xml_author_needs_compiling(domain, rules);
     return vp_xml_author_is_in(domain) ||

@@ -48,6 +48,15 @@ typedef enum VpSessionPolicy {
 
 extern const char *const vp_xml_policy_names[];
 
+/* How a domain that is to have a session and nothing else of ours gets the words for it. Names:
+ * vp_xml_words_names[]. */
+typedef enum VpSessionWords {
+    VP_WORDS_COMMANDLINE, /* <qemu:arg> elements */
+    VP_WORDS_EMULATOR,    /* the shim, as <emulator>, adds them */
+} VpSessionWords;
+
+extern const char *const vp_xml_words_names[];
+
 /* What libvirt chooses a default emulator by; NULL where the document does not say. */
 typedef struct VpXmlMachine {
     const char *type;    /* <domain type=''> */
@@ -76,7 +85,11 @@ typedef struct VpXmlRules {
     /* The path, as libvirtd sees it, of the virtpass-emulator that stands for @emulator (see
      * plan/shim.h); g_free(). NULL and @error: there is none. Needed with @compile. */
     char *(*shim)(const char *emulator, gpointer data, GError **error);
-    gpointer data;           /* of the three */
+    VpSessionWords words;    /* EMULATOR where that can be; takes @session_shim */
+    /* The same for the shim that adds a session's words (VP_SHIM_SESSION_TREE). NULL: there is
+     * none, and one that is in a document stays as it is. */
+    char *(*session_shim)(const char *emulator, gpointer data, GError **error);
+    gpointer data;           /* of the four */
 } VpXmlRules;
 
 /* What has to be known before one domain of a document can be translated. */
@@ -104,7 +117,9 @@ GPtrArray *vp_xml_needs(const VpXmlRules *rules, const char *xml, GError **error
 /* What an (upstream-form) domain document says about its session. */
 typedef struct VpXmlSession {
     VpSessionKind kind;  /* what the domain's own words and the author's element amount to */
-    char *path;          /* socket of the dedicated session; NULL unless kind is DEDICATED */
+    char *path;          /* socket of the dedicated session; NULL unless kind is DEDICATED, or if
+                          * it is in_run_dir */
+    bool in_run_dir;     /* it is VP_SHIM_SOCKET in the directory of the running guest */
     char uuid[37];       /* <uuid>, or "" */
     VpSessionKind asked; /* by the author's element; DEDICATED where there is none */
     bool says;           /* there is such an element */

@@ -10,6 +10,7 @@
 #include "xml/author.h"
 #include "xml/domain.h"
 #include "xml/passthrough.h"
+#include "xml/session_shim.h"
 
 void
 vp_xml_session_clear(VpXmlSession *session)
@@ -32,7 +33,9 @@ read_asked(const VpXmlDomain *domain, VpXmlSession *session)
 static void
 read_domain(const VpXmlDomain *domain, VpXmlSession *session)
 {
-    *session = (VpXmlSession){ .has_words = domain->words->len > 0 };
+    bool shim = vp_xml_session_shim_is(domain);
+
+    *session = (VpXmlSession){ .has_words = shim || domain->words->len > 0 };
     read_asked(domain, session);
     session->kind = session->asked;
     if (domain->uuid && !vp_xml_uuid_canonical(domain->uuid->text, session->uuid))
@@ -41,6 +44,8 @@ read_domain(const VpXmlDomain *domain, VpXmlSession *session)
         return;
     if (!session->has_words)
         session->kind = VP_SESSION_SHARED;
+    else if (shim)
+        session->in_run_dir = true;
     else
         session->path = vp_xml_session_words_path(
             &g_array_index(domain->words, VpXmlSessionWords, 0));

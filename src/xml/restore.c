@@ -16,6 +16,7 @@
 #include "xml/kept.h"
 #include "xml/made.h"
 #include "xml/passthrough.h"
+#include "xml/session_shim.h"
 #include "xml/state.h"
 
 #include <string.h>
@@ -65,6 +66,8 @@ restore_domain(const VpXmlDomain *domain, gconstpointer data G_GNUC_UNUSED, VpXm
     if (domain->made == VP_XML_MADE_INTACT && vp_xml_made_emulator(domain))
         vp_xml_emulator_put_back(domain, vp_xml_made_emulator(domain), domain->kept_emulator,
                                  edits);
+    if (vp_xml_session_shim_is(domain))
+        vp_xml_session_shim_take_out(domain, edits);
     vp_xml_domain_take_words_out(domain, domain->ours, qemu_uses, edits);
     return true;
 }

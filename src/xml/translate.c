@@ -30,6 +30,7 @@
 #include "xml/kept.h"
 #include "xml/made.h"
 #include "xml/pass.h"
+#include "xml/session_shim.h"
 
 #include <string.h>
 
@@ -191,7 +192,7 @@ add_words(const VpXmlDomain *domain, const char *path, VpXmlEdits *edits, GError
 
 /* Where the <commandline>s stay. */
 static bool
-settle_session(const VpXmlDomain *domain, const char *path, VpXmlEdits *edits, GError **error)
+settle_words(const VpXmlDomain *domain, const char *path, VpXmlEdits *edits, GError **error)
 {
     if (!path)
         vp_xml_domain_take_words_out(domain, domain->session, domain->node->qemu_uses, edits);
@@ -201,6 +202,35 @@ settle_session(const VpXmlDomain *domain, const char *path, VpXmlEdits *edits, G
         vp_xml_session_words_set_path(&g_array_index(domain->words, VpXmlSessionWords, 0), path,
                                       domain->index->text.bytes, edits);
     return true;
+}
+
+/* The domain has no plan: the shim may add the words. What of it is in upstream form has been
+ * restored before, unless it describes a guest that runs. */
+static bool
+choose_words(const VpXmlDomain *domain, const VpXmlRules *rules, char **path, VpXmlEdits *edits,
+             GError **error)
+{
+    bool put = false;
+
+    if (vp_xml_session_shim_is(domain)) {
+        g_clear_pointer(path, g_free);
+        return vp_xml_session_shim_move(domain, rules, edits, error);
+    }
+    if (!*path || !vp_xml_session_shim_fits(domain, rules))
+        return true;
+    if (!vp_xml_session_shim_put(domain, rules, &put, edits, error))
+        return false;
+    if (put)
+        g_clear_pointer(path, g_free);
+    return true;
+}
+
+static bool
+settle_session(const VpXmlDomain *domain, const VpXmlRules *rules, char **path, VpXmlEdits *edits,
+               GError **error)
+{
+    return choose_words(domain, rules, path, edits, error) &&
+           settle_words(domain, *path, edits, error);
 }
 
 /* --- compiling ----------------------------------------------------------- */
@@ -381,21 +411,22 @@ move_all(const VpXmlDomain *domain, const VpXmlRules *rules, const VpXmlWishes *
 /* In author's form, or without anything of ours. */
 static bool
 translate_author(const VpXmlDomain *domain, const VpXmlRules *rules, VpXmlWishes *wishes,
-                 const char *path, VpXmlEdits *edits, GError **error)
+                 char **path, VpXmlEdits *edits, GError **error)
 {
     g_auto(Compiled) compiled = { 0 };
 
     if (!vp_xml_author_read_plan(domain, rules, wishes, error) ||
-        (wishes->plan && !compile(domain, rules, path, wishes, &compiled, error)))
+        (wishes->plan && !compile(domain, rules, *path, wishes, &compiled, error)))
         return false;
     if (wishes->plan && !is_as_written(domain, &compiled))
-        return move_all(domain, rules, wishes, &compiled, path, edits, error);
+        return (compiled.plan || choose_words(domain, rules, path, edits, error)) &&
+               move_all(domain, rules, wishes, &compiled, *path, edits, error);
     return move_session_element(domain, edits, error) &&
-           settle_session(domain, path, edits, error);
+           settle_session(domain, rules, path, edits, error);
 }
 
 static bool
-translate_upstream(const VpXmlDomain *domain, const VpXmlRules *rules, const char *path,
+translate_upstream(const VpXmlDomain *domain, const VpXmlRules *rules, char **path,
                    VpXmlEdits *edits, GError **error)
 {
     const char *emulator = domain->made == VP_XML_MADE_INTACT ? vp_xml_made_emulator(domain) : NULL;
@@ -406,8 +437,9 @@ translate_upstream(const VpXmlDomain *domain, const VpXmlRules *rules, const cha
         if (!shim)
             return false;
         vp_xml_emulator_set_shim(domain, shim, edits);
+        return settle_words(domain, *path, edits, error);
     }
-    return settle_session(domain, path, edits, error);
+    return settle_session(domain, rules, path, edits, error);
 }
 
 static bool
@@ -421,8 +453,8 @@ translate_domain(const VpXmlDomain *domain, const VpXmlRules *rules,
         !find_path(domain, rules, &wishes, &path, edits, error))
         return false;
     if (domain->passthrough->len > 0)
-        return translate_upstream(domain, rules, path, edits, error);
-    return translate_author(domain, rules, &wishes, path, edits, error);
+        return translate_upstream(domain, rules, &path, edits, error);
+    return translate_author(domain, rules, &wishes, &path, edits, error);
 }
 
 bool
