@@ -280,7 +280,7 @@ work_on(VpFacts *facts, VpXmlNeeds *needs)
     if (find_emulator(facts, needs))
         return true;
     emulator = needs->wishes->emulator;
-    if (!emulator)
+    if (!emulator || needs->upstream)
         return false;
     if (!g_hash_table_contains(facts->changes, emulator)) {
         facts->looking = vp_look_for_change(vp_client_owner(facts->client), emulator, on_looked,
@@ -456,8 +456,7 @@ compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data,
     return true;
 }
 
-/* Nobody has looked at the emulator of a document in upstream form, which needs no facts; who
- * defined it had that done. */
+/* The client has been judged for this emulator by now: vp_xml_needs() lists all that come here. */
 static char *
 note_link(VpFacts *facts, VpShimKind kind, const char *emulator, GError **error)
 {

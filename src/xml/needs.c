@@ -5,9 +5,11 @@
  * wishes for the translation itself, so that the two cannot disagree; only compiling is left out.
  */
 
+#include "plan/shim.h"
 #include "xml/author.h"
 #include "xml/commandline.h"
 #include "xml/emulator.h"
+#include "xml/made.h"
 #include "xml/pass.h"
 #include "xml/session_shim.h"
 
@@ -73,31 +75,58 @@ may_get_session(const VpXmlWishes *wishes, const VpXmlRules *rules)
                                       : rules->policy == VP_POLICY_ALL;
 }
 
+/* A domain without anything to compile for which a link of the shim's is made all the same: the
+ * client has to be judged for its emulator too. NULL: there is none. */
+static VpPlan *
+find_shim(const VpXmlDomain *domain, const VpXmlRules *rules, const VpXmlWishes *wishes)
+{
+    const char *made = domain->made == VP_XML_MADE_INTACT ? vp_xml_made_emulator(domain) : NULL;
+    g_autofree char *emulator = NULL;
+    VpPlan *plan = NULL;
+
+    if (made && rules->shim)
+        emulator = g_strdup(made);
+    else if (vp_xml_session_shim_is(domain) && rules->session_shim)
+        emulator = vp_shim_emulator(domain->emulator->text);
+    else if (may_get_session(wishes, rules) && vp_xml_session_shim_fits(domain, rules))
+        emulator = domain->emulator ? g_strdup(domain->emulator->text) : NULL;
+    else
+        return NULL;
+    plan = vp_plan_new();
+    plan->emulator = g_steal_pointer(&emulator);
+    return plan;
+}
+
+static void
+add(const VpXmlDomain *domain, VpPlan *wishes, GPtrArray *list)
+{
+    VpXmlMachine machine = vp_xml_emulator_machine(domain);
+    VpXmlNeeds *needs = g_new0(VpXmlNeeds, 1);
+
+    needs->wishes = wishes;
+    needs->type = g_strdup(machine.type);
+    needs->arch = g_strdup(machine.arch);
+    needs->machine = g_strdup(machine.machine);
+    needs->facts = needs_facts(wishes);
+    needs->upstream = vp_xml_emulator_is_shim(domain);
+    g_ptr_array_add(list, needs);
+}
+
 static bool
 add_needs(const VpXmlDomain *domain, const VpXmlRules *rules, GPtrArray *list,
           VpXmlEdits *edits G_GNUC_UNUSED, GError **error)
 {
     g_auto(VpXmlWishes) wishes = { 0 };
-    VpXmlMachine machine = vp_xml_emulator_machine(domain);
-    VpXmlNeeds *needs = NULL;
 
     if (!vp_xml_author_read_session(domain, &wishes, error))
         return false;
     if (domain->passthrough->len == 0 &&
         !vp_xml_author_read_plan(domain, rules, &wishes, error))
         return false;
-    if (!wishes.plan && !domain->emulator && may_get_session(&wishes, rules) &&
-        vp_xml_session_shim_fits(domain, rules))
-        wishes.plan = vp_plan_new();
     if (!wishes.plan)
-        return true;
-    needs = g_new0(VpXmlNeeds, 1);
-    needs->wishes = g_steal_pointer(&wishes.plan);
-    needs->type = g_strdup(machine.type);
-    needs->arch = g_strdup(machine.arch);
-    needs->machine = g_strdup(machine.machine);
-    needs->facts = needs_facts(needs->wishes);
-    g_ptr_array_add(list, needs);
+        wishes.plan = find_shim(domain, rules, &wishes);
+    if (wishes.plan)
+        add(domain, g_steal_pointer(&wishes.plan), list);
     return true;
 }
 

@@ -101,6 +101,7 @@ typedef struct VpXmlNeeds {
     char *machine;
     bool facts;           /* facts about the QEMU binary are wanted: something is set in what may be
                            * JSON, or a device is added */
+    bool upstream;        /* the shim is in it already: only the right to it is to be known */
 } VpXmlNeeds;
 
 void vp_xml_needs_free(VpXmlNeeds *needs);

@@ -66,6 +66,8 @@ has(const char *xml, const char *text)
 
 #define LINK SESSIONS "/usr/bin/qemu/" VP_SHIM_NAME
 #define PLAIN "<emulator>/usr/bin/qemu</emulator>"
+#define ALTER "<qemu:commandline><qemu:alter option='m'><qemu:remove/></qemu:alter>"               \
+              "</qemu:commandline>"
 
 /* What an author may write, and which way his session comes. */
 static const struct {
@@ -82,8 +84,7 @@ static const struct {
     { "<emulator>/usr/bin//qemu</emulator>", "", NULL },
     { "<emulator>/usr/bin/../qemu</emulator>", "", NULL },
     { "<emulator><!-- mine -->/usr/bin/qemu</emulator>", "", NULL },
-    { PLAIN, "<qemu:commandline><qemu:alter option='m'><qemu:remove/></qemu:alter>"
-             "</qemu:commandline>", NULL },
+    { PLAIN, ALTER, NULL },
 };
 
 static void
@@ -121,19 +122,34 @@ test_both_ways(void)
     }
 }
 
-/* Which libvirtd has to be asked for what it would choose. */
+/* Each has to have been asked for, libvirt's choice too, before there is a link for it. */
+static void
+assert_need(const VpXmlRules *rules, const char *xml, const char *emulator)
+{
+    g_autoptr(GPtrArray) needs = vp_xml_needs(rules, xml, NULL);
+    const VpXmlNeeds *need = NULL;
+
+    g_assert_cmpuint(needs->len, ==, 1);
+    need = needs->pdata[0];
+    g_assert_cmpstr(need->wishes->emulator, ==, emulator);
+    g_assert_false(need->facts);
+}
+
 static void
 test_needs(void)
 {
     g_autofree char *without = document("", ""), *with = document(PLAIN, "");
     g_autofree char *none = document("", NONE);
-    g_autoptr(GPtrArray) one = vp_xml_needs(&by_emulator, without, NULL);
-    g_autoptr(GPtrArray) no = vp_xml_needs(&by_emulator, with, NULL);
+    g_autofree char *upstream = translated(&by_emulator, with);
+    g_autofree char *altered = document(PLAIN, ALTER);
+    g_autofree char *planned = translated(&by_words, altered);
     g_autoptr(GPtrArray) words = vp_xml_needs(&by_words, without, NULL);
     g_autoptr(GPtrArray) nothing = vp_xml_needs(&by_emulator, none, NULL);
 
-    g_assert_cmpuint(one->len, ==, 1);
-    g_assert_cmpuint(no->len, ==, 0);
+    assert_need(&by_emulator, without, NULL);
+    assert_need(&by_emulator, with, "/usr/bin/qemu");
+    assert_need(&running, upstream, "/usr/bin/qemu");
+    assert_need(&by_words, planned, "/usr/bin/qemu");
     g_assert_cmpuint(words->len, ==, 0);
     g_assert_cmpuint(nothing->len, ==, 0);
 }

@@ -8,6 +8,7 @@ The documents name a program of the client's as their emulator, which leaves a m
 import contextlib
 import itertools
 import os
+import shutil
 import stat
 
 from daemon.documents import CHECKPOINT, INCOMING, SNAPSHOT, payload
@@ -33,7 +34,7 @@ def trees(*roots):
 
 
 @as_root
-class Order(SystemMode):
+class Stage(SystemMode):
     def prepare(self):
         self.mark = os.path.join(self.dir, "mark")
         self.program = os.path.join(self.dir, "emulator")
@@ -67,6 +68,22 @@ class Order(SystemMode):
         limits.stays(lambda: os.path.getsize(self.mark) == 0, "the emulator is not run", 0.2)
         self.assertEqual(trees(self.links), set())
 
+    def opened(self, user, **more):
+        client = self.client_as(user, **more)
+        self.peer_of(client)  # all that opening sends has arrived
+        return client
+
+    def refused(self, client, document):
+        with self.assertRaises(rpc.RpcError) as caught:
+            client.call(DEFINE, xdr.string(document) + xdr.u32(0))
+        self.assertEqual((caught.exception.code, caught.exception.domain), (88, 55))
+        self.assertEqual(self.upstream.select(lambda f: f.proc == DEFINE), [])
+        self.nothing_was_done()
+        self.works(client)
+
+
+@as_root
+class Order(Stage):
     def passes(self, client, procedure, layout):
         """The frame arrives as it was sent, and libvirtd is asked nothing else."""
         wrap = {185: SNAPSHOT, 411: CHECKPOINT}.get(procedure, "{}")
@@ -93,11 +110,6 @@ class Order(SystemMode):
         good = self.client("qemu:///system")
         good.define(guest.domain("good"))
         self.works(good)
-
-    def opened(self, user, **more):
-        client = self.client_as(user, **more)
-        self.peer_of(client)  # all that opening sends has arrived
-        return client
 
     def test_before_open(self):
         for user in (USER, "root"):
@@ -133,14 +145,6 @@ class Order(SystemMode):
 
     def test_another_driver(self):
         self.all_pass(lambda: self.opened(USER, name="test:///default"))
-
-    def refused(self, client, document):
-        with self.assertRaises(rpc.RpcError) as caught:
-            client.call(DEFINE, xdr.string(document) + xdr.u32(0))
-        self.assertEqual((caught.exception.code, caught.exception.domain), (88, 55))
-        self.assertEqual(self.upstream.select(lambda f: f.proc == DEFINE), [])
-        self.nothing_was_done()
-        self.works(client)
 
     def test_no_right_to_write_to_the_domain(self):
         """That is asked first, and then nothing else"""
@@ -204,3 +208,63 @@ class Order(SystemMode):
         outside = {path for path in trees(self.dir) - before if not path.startswith(self.links)}
         self.assertEqual({path for path in outside if stat.S_ISLNK(os.lstat(path).st_mode)}, set())
         self.assertFalse(os.path.exists(os.path.join(self.dir, "x")))
+
+
+@as_root
+class Sessions(Stage):
+    """A document that gets a session by the shim, and asks for nothing else"""
+
+    config = {**Stage.config, "sessions": {"words": "emulator"}}
+
+    def plain(self, name="g"):
+        return guest.domain(name).replace(guest.EMULATOR, self.program)
+
+    def stored(self, name="g"):
+        return self.upstream.domains[guest.uuid(name)].xml
+
+    def link(self, tree="virtpass-sessions"):
+        return f"{self.links}/{tree}{self.program}/virtpass-emulator"
+
+    def test_judged_before_the_link(self):
+        client = self.opened(USER)
+        peer = self.peer_of(client)
+        self.upstream.hold(rpc.REMOTE, CAPABILITIES)
+        call = client.post(DEFINE, xdr.string(self.plain()) + xdr.u32(0))
+        _, question = self.upstream.wait_call(rpc.REMOTE, CAPABILITIES)
+        self.nothing_was_done()
+        self.assertEqual(self.upstream.select(lambda f: f.proc == DEFINE), [])
+        peer.answer(question, xdr.string("<domainCapabilities/>"))
+        client.reply(call)
+        self.assertIn(f"<emulator>{self.link()}</emulator>", self.stored())
+        self.assertTrue(os.path.islink(self.link()))
+
+    def test_no_right_to_have_it_run(self):
+        """What he defines has its words in the command line: that takes no link"""
+        client = self.opened(USER)
+        user = self.peer_of(client).user()
+        self.barred.add(user)
+        client.define(self.plain())
+        self.assertEqual(self.asked, [(user, self.program)])
+        self.assertIn(f"<emulator>{self.program}</emulator>", self.stored())
+        self.assertIn("id=virtpass-qmp", self.stored())
+        self.nothing_was_done()
+
+    def test_upstream_form(self):
+        """As libvirtd has it: its emulator is a client's word as well"""
+        alter = ("<qemu:commandline><qemu:alter option='no-acpi' required='no'><qemu:remove/>"
+                 "</qemu:alter></qemu:commandline>\n")
+        xml = guest.domain("g", after=alter).replace(guest.EMULATOR, self.program)
+        self.client("qemu:///system").define(xml)
+        upstream_form = self.stored()
+        self.assertIn(self.link("virtpass-emulators"), upstream_form)
+        self.assertTrue(os.path.islink(self.link("virtpass-emulators")))
+        shutil.rmtree(os.path.join(self.links, "virtpass-emulators"))
+        client = self.opened(USER)
+        user = self.peer_of(client).user()
+        self.barred.add(user)
+        client.define(upstream_form)
+        self.assertEqual((self.asked[-1], self.stored()), ((user, self.program), upstream_form))
+        self.nothing_was_done()
+        self.barred.clear()
+        client.define(upstream_form)
+        self.assertTrue(os.path.islink(self.link("virtpass-emulators")))
