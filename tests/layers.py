@@ -141,8 +141,9 @@ MAY_CALL = {
     "src/base/socket.c:vp_socket_connect": "a non-blocking socket of the unix kind",
     "src/qemu_passthrough/process.c:read_proc": WORKER,
     "src/qemu_passthrough/previous.c:look_at_file": WORKER,
-    "src/qemu_passthrough/guest_socket.c:open_place": "O_PATH, in the directory of the sockets",
-    "src/qemu_passthrough/guest_socket.c:is_in_sticky_directory": "the directory of the sockets",
+    "src/qemu_passthrough/guest_dir.c:vp_guest_dir_socket": "lstat(), in libvirt's directory",
+    "src/qemu_passthrough/guest_socket.c:open_place": "O_PATH, where the sockets are",
+    "src/qemu_passthrough/guest_socket.c:is_in_sticky_directory": "where the sockets are",
     "src/qemu_passthrough/attach.c:vp_attach_set": "the directory of the sockets",
 }
 

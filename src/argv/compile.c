@@ -369,7 +369,9 @@ vp_compile(const VpPlan *wishes, const VpTypeSource *types, VpCompiled *ret, GEr
     ret->shim = vp_plan_is_empty(shim) ? NULL : g_steal_pointer(&shim);
     if ((ret->shim || wishes->late_devices) && !defer_devices(ret, error))
         return false;
-    if (ret->shim)
+    if (ret->shim) {
         ret->shim->emulator = g_strdup(wishes->emulator);
+        ret->shim->session = wishes->session;
+    }
     return true;
 }

@@ -19,7 +19,7 @@
 
 typedef struct VpCompiled {
     char **words;  /* to be appended to the command line, NULL-terminated, may be empty */
-    VpPlan *shim;  /* what the shim has to do (emulator, types and steps set), NULL: nothing */
+    VpPlan *shim;  /* what the shim has to do, with emulator and session set; NULL: nothing */
 } VpCompiled;
 
 void vp_compiled_clear(VpCompiled *compiled);

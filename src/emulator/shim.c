@@ -14,7 +14,7 @@
  * the plan must have got lost.
  *
  * One of the tree for sessions alters nothing: it adds the words of a dedicated session, whose
- * socket is in the guest's own directory, and needs no plan for that.
+ * socket is in the guest's own directory, and needs no plan for that. A plan may want them too.
  *
  * The guest's run-time directory is known from where libvirt keeps the guest's master key, and in
  * session mode also from where it sends caches. It is needed for the configuration file; without it
@@ -110,6 +110,16 @@ write_config(const char *run_dir, const char *path, const char *text, GError **e
     return vp_record_write_file(path, text, error);
 }
 
+/* Without a directory the guest starts all the same, and is served by libvirt's monitor. */
+static char **
+add_session(char *const *words, const char *emulator, const char *run_dir)
+{
+    if (!run_dir)
+        fprintf(stderr, "virtpass-emulator: there is no directory for a dedicated session's "
+                "socket: libvirt named neither the guest's master key nor one for caches\n");
+    return vp_argv_add_session(words, emulator, run_dir);
+}
+
 static bool
 apply(char *const *argv, const VpPlan *plan, const char *cache_dir, VpLaunch *ret_launch,
       GError **error)
@@ -118,19 +128,21 @@ apply(char *const *argv, const VpPlan *plan, const char *cache_dir, VpLaunch *re
     g_autofree char *run_dir = cmdline ? find_run_dir(cmdline, cache_dir) : NULL;
     g_autofree char *config_path = g_build_filename(run_dir ? run_dir : "/", VP_SHIM_CONFIG, NULL);
     g_auto(VpApplied) applied = { 0 };
+    g_auto(GStrv) altered = NULL;
 
     if (!cmdline || !vp_plan_apply(plan, cmdline, config_path, &applied, error)
         || !write_config(run_dir, config_path, applied.config, error))
         return false;
+    altered = vp_cmdline_words(cmdline);
     ret_launch->program = g_strdup(plan->emulator);
-    ret_launch->words = vp_cmdline_words(cmdline);
+    ret_launch->words = plan->session ? add_session(altered, plan->emulator, run_dir)
+                                      : g_steal_pointer(&altered);
     leave_record(run_dir, argv, ret_launch->words, &applied);
     return true;
 }
 
 /* --- with a session only ------------------------------------------------------- */
 
-/* Without a directory the guest starts all the same, and is served by libvirt's monitor. */
 static bool
 become_emulator_with_session(char *const *argv, const char *cache_dir, VpLaunch *ret_launch,
                              GError **error)
@@ -143,10 +155,7 @@ become_emulator_with_session(char *const *argv, const char *cache_dir, VpLaunch 
     if (!cmdline)
         return false;
     ret_launch->program = vp_shim_emulator(argv[0]);
-    ret_launch->words = vp_argv_add_session(argv, ret_launch->program, run_dir);
-    if (!run_dir)
-        fprintf(stderr, "virtpass-emulator: there is no directory for a dedicated session's "
-                "socket: libvirt named neither the guest's master key nor one for caches\n");
+    ret_launch->words = add_session(argv, ret_launch->program, run_dir);
     leave_record(run_dir, argv, ret_launch->words, &applied);
     return true;
 }

@@ -96,6 +96,8 @@ typedef struct VpPlan {
     char *emulator;   /* the real QEMU; NULL in wishes whose author named none */
     GPtrArray *steps; /* of VpStep, in document order */
     GPtrArray *types; /* of VpKeyType: what is known of the keys that alters set in JSON */
+    bool session;     /* the shim adds the words of a dedicated session too; in wishes: if there is
+                       * something for it to do */
     bool late_devices; /* wishes only: libvirt writes devices of this domain behind the author's
                         * words, see argv/compile.h */
     VpBudget budget;   /* for whoever reads the document; not part of what is carried */

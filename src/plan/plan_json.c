@@ -8,6 +8,7 @@
  *
  *     {"version":1,
  *      "emulator":"/usr/bin/qemu-system-x86_64",
+ *      "session":true,
  *      "steps":[STEP...],
  *      "types":[[OPTION,KEY,TYPE],[OPTION,KEY,TYPE,DRIVER]...]}
  *
@@ -25,8 +26,8 @@
  *              {"do":"extra","words":[WORD...],"before":true}
  *     TYPE     a name of vp_value_type_names
  *
- * What has its default is left out: number and line 0, occurs "all", required true, before false,
- * type "unknown", no id, no emulator, no key, empty lists but "words".
+ * What has its default is left out: number and line 0, occurs "all", required true, before and
+ * session false, type "unknown", no id, no emulator, no key, empty lists but "words".
  *
  * Writing and reading go by the same tables: a member has a name, a place in the C structure, and a
  * form, which knows how to write and how to read.
@@ -594,6 +595,7 @@ static const Form types_form = { "a list of types", read_types, write_types };
 static const Member plan_members[] = {
     { "version", &version_form, 0, true },
     { "emulator", &text_form, offsetof(VpPlan, emulator), false },
+    { "session", &false_form, offsetof(VpPlan, session), false },
     { "steps", &steps_form, 0, false },
     { "types", &types_form, 0, false },
     { 0 },

@@ -67,6 +67,7 @@ make_full_plan(void)
     VpWords *words = NULL;
 
     plan->emulator = g_strdup("/usr/bin/qemu");
+    plan->session = true;
     alter->option = g_strdup("device");
     alter->occurs = VP_OCCURS_NTH;
     alter->nth = 2;
@@ -99,7 +100,7 @@ test_format(void)
     g_autofree char *json = write_plan(plan);
 
     g_assert_cmpstr(json, ==,
-        "{\"version\":1,\"emulator\":\"/usr/bin/qemu\",\"steps\":["
+        "{\"version\":1,\"emulator\":\"/usr/bin/qemu\",\"session\":true,\"steps\":["
         "{\"alter\":\"device\",\"number\":1,\"line\":7,\"occurs\":2,\"required\":false,"
         "\"actions\":["
         "{\"do\":\"match\",\"regex\":\"^net\\\\d\\\"\",\"key\":\"id\"},"
@@ -400,6 +401,7 @@ any_plan(void)
     VpPlan *plan = vp_plan_new();
 
     plan->emulator = any_text_or_none();
+    plan->session = g_test_rand_bit();
     for (gint n = g_test_rand_int_range(0, 6); n > 0; n--) {
         switch (g_test_rand_int_range(0, 3)) {
         case 0:
@@ -487,6 +489,7 @@ test_round_trip(void)
 
         back = read_valid(json);
         g_assert_cmpstr(plan->emulator, ==, back->emulator);
+        g_assert_cmpint(plan->session, ==, back->session);
         g_assert_cmpuint(plan->steps->len, ==, back->steps->len);
         for (guint i = 0; i < plan->steps->len; i++)
             compare_steps(plan->steps->pdata[i], back->steps->pdata[i]);

@@ -49,6 +49,7 @@ carry_out(const VpPlan *plan, const VpCommandText *text, GPtrArray **ret_warning
     g_autofree char *dir = NULL;
     g_autofree char *config_path = NULL;
     g_auto(VpApplied) applied = { 0 };
+    g_auto(GStrv) altered = NULL;
 
     cmdline = vp_cmdline_parse((const char *const *)text->words, error);
     if (!cmdline)
@@ -59,7 +60,9 @@ carry_out(const VpPlan *plan, const VpCommandText *text, GPtrArray **ret_warning
         return NULL;
     if (ret_warnings)
         *ret_warnings = g_steal_pointer(&applied.warnings);
-    return vp_cmdline_words(cmdline);
+    altered = vp_cmdline_words(cmdline);
+    return plan->session ? vp_argv_add_session(altered, plan->emulator, dir)
+                         : g_steal_pointer(&altered);
 }
 
 /* The same where the shim only adds a session. NULL: it is not that one. */

@@ -72,6 +72,14 @@ set_first_below(const VpXmlNode **which, const VpXmlNode *node, VpXmlRole role)
     }
 }
 
+/* A label of the kind that is a user and a group. */
+static bool
+names_user(const VpXmlNode *seclabel)
+{
+    return g_strcmp0(vp_xml_node_attribute(seclabel, "model"), "dac") == 0 &&
+           g_strcmp0(vp_xml_node_attribute(seclabel, "type"), "static") == 0;
+}
+
 static void
 add_child(VpXmlDomain *domain, VpXmlNode *node)
 {
@@ -88,6 +96,9 @@ add_child(VpXmlDomain *domain, VpXmlNode *node)
         break;
     case VP_XML_OS:
         set_first_below(&domain->os_type, node, VP_XML_OS_TYPE);
+        break;
+    case VP_XML_SECLABEL:
+        domain->own_user |= names_user(node);
         break;
     case VP_XML_DEVICES:
         set_first(&domain->devices, node);

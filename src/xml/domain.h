@@ -21,6 +21,7 @@ typedef struct VpXmlDomain {
     const VpXmlNode *os_type;     /* likewise: <type> of <os> */
     const VpXmlNode *devices;     /* likewise */
     const VpXmlNode *emulator;    /* likewise: <emulator> of <devices> */
+    bool own_user;                /* QEMU runs as a user that the domain names */
     GPtrArray *commandlines;      /* in libvirt's namespace; libvirt reads all of them */
     GPtrArray *passthrough;       /* our elements in <metadata> */
     GPtrArray *kept;              /* elements in those: the author's, in upstream form */

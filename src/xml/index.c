@@ -42,6 +42,7 @@ static const struct {
     { VP_XML_DOMAIN, "", "uuid", VP_XML_UUID },
     { VP_XML_DOMAIN, "", "metadata", VP_XML_METADATA },
     { VP_XML_DOMAIN, "", "os", VP_XML_OS },
+    { VP_XML_DOMAIN, "", "seclabel", VP_XML_SECLABEL },
     { VP_XML_DOMAIN, "", "devices", VP_XML_DEVICES },
     { VP_XML_DOMAIN, VP_XML_QEMU_NS, NULL, VP_XML_QEMU },
     { VP_XML_DOMAIN, VP_XML_QEMU_2010_NS, NULL, VP_XML_QEMU },

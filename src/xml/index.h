@@ -13,6 +13,7 @@ typedef enum VpXmlRole {
     VP_XML_UUID,        /* <uuid> of a domain */
     VP_XML_OS,          /* <os> of a domain */
     VP_XML_OS_TYPE,     /* <type> in it */
+    VP_XML_SECLABEL,    /* <seclabel> of a domain */
     VP_XML_DEVICES,     /* <devices> of a domain */
     VP_XML_EMULATOR,    /* <emulator> in it */
     VP_XML_METADATA,    /* <metadata> of a domain */

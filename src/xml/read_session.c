@@ -33,7 +33,7 @@ read_asked(const VpXmlDomain *domain, VpXmlSession *session)
 static void
 read_domain(const VpXmlDomain *domain, VpXmlSession *session)
 {
-    bool shim = vp_xml_session_shim_is(domain);
+    bool shim = vp_xml_session_shim_is(domain) || vp_xml_session_shim_is_planned(domain);
 
     *session = (VpXmlSession){ .has_words = shim || domain->words->len > 0 };
     read_asked(domain, session);

@@ -3,7 +3,11 @@
 /*
  * A session by way of <emulator>: the shim, started without a plan, adds the words itself, and
  * nothing else of ours is in the domain. Its path says which emulator it stands for (plan/shim.c),
- * so that nothing has to be kept in <metadata>: what a reader gets is made of the path.
+ * so that nothing has to be kept in <metadata>: what a reader gets is made of the path. A domain
+ * whose command line is altered has a plan, which says that the session is to be added.
+ *
+ * That is done where the administrator wants it, and wherever QEMU runs as a user of the domain's
+ * own, who can make a socket in the guest's directory, but not in that of the sessions.
  *
  * Where the author wrote his <emulator> in another way than libvirt prints it, or where no shim can
  * stand for what he names, the session's words stand on the command line as they otherwise do. What
@@ -12,6 +16,7 @@
 
 #include "xml/session_shim.h"
 
+#include "plan/plan.h"
 #include "plan/shim.h"
 #include "xml/emulator.h"
 
@@ -21,6 +26,36 @@ bool
 vp_xml_session_shim_is(const VpXmlDomain *domain)
 {
     return domain->emulator && vp_shim_adds_session(domain->emulator->text);
+}
+
+bool
+vp_xml_session_shim_is_wanted(const VpXmlDomain *domain, const VpXmlRules *rules)
+{
+    return rules->session_shim && !rules->running && domain->made != VP_XML_MADE_CHANGED &&
+           (rules->words == VP_WORDS_EMULATOR || domain->own_user);
+}
+
+static const char *
+find_plan(const VpXmlDomain *domain)
+{
+    for (guint i = 0; i < domain->commandlines->len; i++) {
+        const VpXmlNode *commandline = domain->commandlines->pdata[i];
+
+        for (const VpXmlNode *child = commandline->first; child; child = child->next) {
+            if (g_strcmp0(vp_xml_node_attribute(child, "name"), VP_PLAN_VARIABLE) == 0)
+                return vp_xml_node_attribute(child, "value");
+        }
+    }
+    return NULL;
+}
+
+bool
+vp_xml_session_shim_is_planned(const VpXmlDomain *domain)
+{
+    const char *json = vp_xml_emulator_is_shim(domain) ? find_plan(domain) : NULL;
+    g_autoptr(VpPlan) plan = json ? vp_plan_from_json(json, NULL) : NULL;
+
+    return plan && plan->session;
 }
 
 static bool
@@ -34,8 +69,7 @@ vp_xml_session_shim_fits(const VpXmlDomain *domain, const VpXmlRules *rules)
 {
     g_autofree char *normal = NULL;
 
-    if (rules->words != VP_WORDS_EMULATOR || !rules->session_shim || rules->running ||
-        domain->made == VP_XML_MADE_CHANGED)
+    if (!vp_xml_session_shim_is_wanted(domain, rules))
         return false;
     if (!names_emulator(domain))
         return !domain->emulator && rules->default_emulator;

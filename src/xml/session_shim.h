@@ -9,6 +9,12 @@
 /* Whether it is the domain's. */
 bool vp_xml_session_shim_is(const VpXmlDomain *domain);
 
+/* Whether the shim is to add the words of a session that the domain is to have. */
+bool vp_xml_session_shim_is_wanted(const VpXmlDomain *domain, const VpXmlRules *rules);
+
+/* Whether the plan of a domain has the shim add them. */
+bool vp_xml_session_shim_is_planned(const VpXmlDomain *domain);
+
 /* May it become that of a domain that is to have a session, has no plan, and of which nothing is
  * in upstream form? */
 bool vp_xml_session_shim_fits(const VpXmlDomain *domain, const VpXmlRules *rules);

@@ -68,6 +68,7 @@ has(const char *xml, const char *text)
 #define PLAIN "<emulator>/usr/bin/qemu</emulator>"
 #define ALTER "<qemu:commandline><qemu:alter option='m'><qemu:remove/></qemu:alter>"               \
               "</qemu:commandline>"
+#define DAC(type) "<seclabel type='" type "' model='dac'/>"
 
 /* What an author may write, and which way his session comes. */
 static const struct {
@@ -84,7 +85,6 @@ static const struct {
     { "<emulator>/usr/bin//qemu</emulator>", "", NULL },
     { "<emulator>/usr/bin/../qemu</emulator>", "", NULL },
     { "<emulator><!-- mine -->/usr/bin/qemu</emulator>", "", NULL },
-    { PLAIN, ALTER, NULL },
 };
 
 static void
@@ -140,6 +140,7 @@ test_needs(void)
 {
     g_autofree char *without = document("", ""), *with = document(PLAIN, "");
     g_autofree char *none = document("", NONE);
+    g_autofree char *own_user = document(PLAIN, DAC("static"));
     g_autofree char *upstream = translated(&by_emulator, with);
     g_autofree char *altered = document(PLAIN, ALTER);
     g_autofree char *planned = translated(&by_words, altered);
@@ -148,10 +149,65 @@ test_needs(void)
 
     assert_need(&by_emulator, without, NULL);
     assert_need(&by_emulator, with, "/usr/bin/qemu");
+    assert_need(&by_words, own_user, "/usr/bin/qemu");
     assert_need(&running, upstream, "/usr/bin/qemu");
     assert_need(&by_words, planned, "/usr/bin/qemu");
     g_assert_cmpuint(words->len, ==, 0);
     g_assert_cmpuint(nothing->len, ==, 0);
+}
+
+/* QEMU's user can make no socket but in the guest's own directory. */
+static void
+test_own_user(void)
+{
+    static const char *const others[] = {
+        DAC("dynamic"), DAC("none"), "<seclabel type='static' model='apparmor'/>",
+        "<metadata><seclabel type='static' model='dac'/></metadata>",
+    };
+    g_autofree char *author = document(PLAIN, DAC("static"));
+    g_autofree char *upstream = translated(&by_words, author), *back = restored(upstream);
+    g_autofree char *again = translated(&by_words, upstream);
+
+    g_assert_true(has(upstream, LINK));
+    g_assert_false(has(upstream, "id=virtpass-qmp"));
+    g_assert_cmpstr(back, ==, author);
+    g_assert_cmpstr(again, ==, upstream);
+    for (gsize i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_autofree char *other = document(PLAIN, others[i]);
+
+        check(&by_words, other, NULL);
+    }
+}
+
+/* The plan says then that the session is to be added. */
+static void
+check_planned(const VpXmlRules *rules, const char *label, bool expected)
+{
+    g_autofree char *more = g_strconcat(label, ALTER, NULL);
+    g_autofree char *author = document(PLAIN, more);
+    g_autofree char *upstream = translated(rules, author), *back = restored(upstream);
+    g_autofree char *again = translated(rules, back), *still = translated(&running, upstream);
+    g_auto(VpXmlSession) session = { 0 };
+
+    g_assert_false(has(upstream, VP_SHIM_SESSION_TREE));
+    g_assert_cmpint(has(upstream, "&quot;session&quot;:true"), ==, expected);
+    g_assert_cmpint(has(upstream, "id=virtpass-qmp"), ==, !expected);
+    g_assert_cmpstr(back, ==, author);
+    g_assert_cmpstr(again, ==, upstream);
+    g_assert_cmpstr(still, ==, upstream);
+    g_assert_true(vp_xml_read_session(upstream, &session, NULL));
+    g_assert_cmpint(session.kind, ==, VP_SESSION_DEDICATED);
+    g_assert_cmpint(session.in_run_dir, ==, expected);
+    g_assert_cmpint(session.path != NULL, ==, !expected);
+}
+
+static void
+test_planned(void)
+{
+    check_planned(&by_emulator, "", true);
+    check_planned(&by_words, "", false);
+    check_planned(&by_words, DAC("static"), true);
+    check_planned(&by_words, DAC("dynamic"), false);
 }
 
 /* Where libvirtd knows none, it says so. */
@@ -205,6 +261,8 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/session-shim/both ways", test_both_ways);
     g_test_add_func("/session-shim/needs", test_needs);
+    g_test_add_func("/session-shim/own user", test_own_user);
+    g_test_add_func("/session-shim/planned", test_planned);
     g_test_add_func("/session-shim/no default", test_no_default);
     g_test_add_func("/session-shim/running", test_running);
     g_test_add_func("/session-shim/taken back", test_taken_back);

@@ -295,6 +295,7 @@ compile(const VpXmlDomain *domain, const VpXmlRules *rules, const char *path,
 {
     if (!wishes->plan->emulator)
         wishes->plan->emulator = find_emulator(domain, rules, error);
+    wishes->plan->session = path && vp_xml_session_shim_is_wanted(domain, rules);
     if (!wishes->plan->emulator ||
         !rules->compile(wishes->plan, &compiled->words, &compiled->plan, rules->data, error))
         return false;
@@ -418,6 +419,8 @@ translate_author(const VpXmlDomain *domain, const VpXmlRules *rules, VpXmlWishes
     if (!vp_xml_author_read_plan(domain, rules, wishes, error) ||
         (wishes->plan && !compile(domain, rules, *path, wishes, &compiled, error)))
         return false;
+    if (compiled.plan && wishes->plan->session)
+        g_clear_pointer(path, g_free);
     if (wishes->plan && !is_as_written(domain, &compiled))
         return (compiled.plan || choose_words(domain, rules, path, edits, error)) &&
                move_all(domain, rules, wishes, &compiled, *path, edits, error);
@@ -432,6 +435,8 @@ translate_upstream(const VpXmlDomain *domain, const VpXmlRules *rules, char **pa
     const char *emulator = domain->made == VP_XML_MADE_INTACT ? vp_xml_made_emulator(domain) : NULL;
     g_autofree char *shim = NULL;
 
+    if (vp_xml_session_shim_is_planned(domain))
+        g_clear_pointer(path, g_free);
     if (emulator && rules->shim) {
         shim = rules->shim(emulator, rules->data, error);
         if (!shim)

@@ -462,3 +462,14 @@ class Labels(Guests):
     def test_root(self):
         self.reconfigure(qemu_user=("root", "root"))
         self.check()
+
+
+class LabelsByEmulator(Labels):
+    """The same where the shim adds the words, with the socket in each guest's own directory"""
+
+    more = {**Labels.more, "config": {"sessions": {"words": "emulator"}}}
+
+    def check(self, **more):
+        super().check(**more)
+        for name in ("g", "h"):
+            self.assertIn("/var/lib/libvirt/qemu/domain-", self.session_path(name))

@@ -106,13 +106,23 @@ class Words(RealGuests):
         self.assertEqual(self.read(), read)
 
     def test_altered(self):
-        """Has a plan anyway, and the session's words beside it"""
+        """Has a plan anyway, which says that the session is to be added"""
         self.start(after=ALTER)
-        stored = self.stored()
+        stored, read = self.stored(), self.read()
         self.assertNotIn(TREE, stored)
-        self.assertIn("id=virtpass-qmp", stored)
-        self.assert_dedicated()
+        self.assertNotIn("id=virtpass-qmp", stored)
+        self.assertIn("/domain-", self.assert_dedicated())
         self.assertIn("process=altered", " ".join(self.libvirtd.qemu_words("g")))
+        self.through("managedsave", "g")
+        self.through("start", "g")
+        self.assertIn("/domain-", self.assert_dedicated())
+        native = self.through("domxml-to-native", "qemu-argv", "--domain", "g")
+        self.assertIn("-chardev socket,id=virtpass-qmp,path=", native)
+        self.assertIn("process=altered", native)
+        self.configure("commandline")
+        self.through("define", self.file(read))
+        self.assertIn("id=virtpass-qmp", self.stored())
+        self.assertEqual(self.read(), read)
 
     def test_session_that_is_not_wanted(self):
         self.define()
