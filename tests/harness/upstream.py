@@ -12,6 +12,7 @@ A thread for each connection; the lock is for the records and the model.
 import contextlib
 import fcntl
 import os
+import shutil
 import socket
 import threading
 
@@ -201,6 +202,7 @@ class Upstream:
             if domain.pid_file:
                 domain.pid_file.close()
                 domain.pid_file = None
+        shutil.rmtree(self.state_dir, ignore_errors=True)
 
     # -- serving ------------------------------------------------------------
 
