@@ -34,7 +34,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -83,16 +82,32 @@ static const struct {
 
 /* --- in the new process --------------------------------------------------- */
 
+/* Architectures with 32 bits have two of each. */
+#ifdef SYS_setresuid32
+#define SET_GROUPS SYS_setgroups32
+#define SET_GIDS SYS_setresgid32
+#define SET_UIDS SYS_setresuid32
+#else
+#define SET_GROUPS SYS_setgroups
+#define SET_GIDS SYS_setresgid
+#define SET_UIDS SYS_setresuid
+#endif
+
 /* In a user namespace this happens inside: there it keeps its capabilities until exec, for the root
- * that could lose them is not in it. An ordinary user is who he is. */
+ * that could lose them is not in it. An ordinary user is who he is.
+ *
+ * The C library's functions tell all threads that it knows of, and wait for those that were just
+ * being made: in a process that clone() made there are none of them, but it still knows. */
 static bool
 become_user(const VpSandbox *sandbox)
 {
+    uid_t uid = sandbox->uid;
+    gid_t gid = sandbox->gid;
+
     if (!sandbox->is_root)
         return true;
-    return setgroups(0, NULL) == 0 &&
-           setresgid(sandbox->gid, sandbox->gid, sandbox->gid) == 0 &&
-           setresuid(sandbox->uid, sandbox->uid, sandbox->uid) == 0;
+    return syscall(SET_GROUPS, 0, NULL) == 0 && syscall(SET_GIDS, gid, gid, gid) == 0 &&
+           syscall(SET_UIDS, uid, uid, uid) == 0;
 }
 
 /* Processes are counted for each user, and since Linux 5.14 in each user namespace by itself. A
