@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import sys
 import unittest
 
 from harness import guest, limits, proctree
@@ -186,18 +187,35 @@ class Conversation:
             monitor.close()
 
 
+# Becomes the program behind the path of a pid file, which names it and is locked by it.
+AS_LIBVIRT = """
+import fcntl, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o644)
+os.write(fd, b"%d" % os.getpid())
+if os.path.isfile(sys.argv[1]):
+    fcntl.lockf(fd, fcntl.LOCK_EX)
+os.set_inheritable(fd, True)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 @unittest.skipUnless(os.path.exists(QEMU), "QEMU is not installed")
 class Conformance(Scripted):
     """One QEMU behind virtpassd, and another that is asked straight."""
 
     def prepare(self):
         self.paths = [self.virtpassd.session_path(guest.uuid("g")), self.virtpassd.path("bare")]
-        self.qemu, _ = [self.start_qemu(path) for path in self.paths]
-        self.upstream.add("g", self.session_xml("g"), 1, None)
+        domain = self.upstream.add("g", self.session_xml("g"), -1, None)
+        pid_file = os.path.join(domain.state_dir, "g.pid")
+        domain.state_dir = None  # the file is QEMU's
+        self.qemu, _ = [self.start_qemu(path, file)
+                        for path, file in zip(self.paths, (pid_file, "/dev/null"))]
+        domain.id = 1
 
-    def start_qemu(self, path):
-        process = Process([QEMU, "-machine", "none", "-nodefaults", "-display", "none",
-                           "-uuid", guest.uuid("g"), "-qmp", f"unix:{path},server=on,wait=off"],
+    def start_qemu(self, path, pid_file):
+        process = Process([sys.executable, "-c", AS_LIBVIRT, pid_file, QEMU, "-machine", "none",
+                           "-nodefaults", "-display", "none", "-uuid", guest.uuid("g"),
+                           "-qmp", f"unix:{path},server=on,wait=off"],
                           self.virtpassd.path("qemu.log"))
         self.addCleanup(process.kill)
         limits.poll_until(lambda: os.path.exists(path), "QEMU listens")
