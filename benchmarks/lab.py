@@ -168,7 +168,7 @@ class RealLab:
             xml = client.xml(first.ref)
         path = self.virtpassd.session_path(first.uuid)
         assert path in xml, f"no session in the domain's XML: {xml}"
-        xml = xml.replace(path, os.path.join(session_dir, "virtpass-@UUID@"))
+        xml = xml.replace(path, os.path.join(session_dir, "virtpass-libvirt-@UUID@"))
         return re.sub(rf"\b{first.name}\b", "@NAME@", xml.replace(first.uuid, "@UUID@"))
 
     def stop(self):

@@ -35,7 +35,7 @@ print_shortfall(void)
     const char *shortfall = sandbox ? vp_sandbox_shortfall(sandbox) : error->message;
 
     if (shortfall)
-        fprintf(stderr, "virtpassd: note: %s\n", shortfall);
+        printf("note: %s\n", shortfall);
 }
 
 /* What can be known without serving. */
