@@ -237,7 +237,7 @@ collect_claims(const VpCmdline *cmdline, GHashTable *touched)
 static const VpOption *
 find_other(GHashTable *claims, char *name, const VpOption *touched)
 {
-    g_autofree char *owned = name;
+    g_autofree char *owned G_GNUC_UNUSED = name;
     const Claim *claim = name ? g_hash_table_lookup(claims, name) : NULL;
 
     if (!claim)

@@ -165,7 +165,7 @@ thread_main(gpointer data)
 static VpWork *
 take_finished(VpWorkers *workers)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&workers->lock);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&workers->lock);
 
     return g_queue_pop_head(&workers->finished);
 }
@@ -209,7 +209,7 @@ VpWork *
 vp_work_start(VpWorkers *workers, const char *owner, VpWorkFunc run, VpWorkFunc done, gpointer data,
               GDestroyNotify destroy)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&workers->lock);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&workers->lock);
     VpWork *work = g_new0(VpWork, 1);
 
     *work = (VpWork){ workers, g_strdup(owner), run, done, data, destroy };

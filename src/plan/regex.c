@@ -142,7 +142,7 @@ static void
 set_compile_error(const char *pattern, int code, GError **error)
 {
     g_autoptr(GError) reason = NULL;
-    g_autoptr(GRegex) regex = g_regex_new(pattern, 0, 0, &reason);
+    g_autoptr(GRegex) regex G_GNUC_UNUSED = g_regex_new(pattern, 0, 0, &reason);
     char message[256] = "";
 
     if (reason) {

@@ -30,7 +30,7 @@ look_at_values(const VpCmdline *cmdline)
     for (guint i = 0; i < cmdline->options->len; i++) {
         const VpOption *option = cmdline->options->pdata[i];
         g_autofree char *canonical = vp_value_canonical(option->row, option->value);
-        g_autofree char *driver = vp_value_driver(option->row, option->value);
+        g_autofree char *driver G_GNUC_UNUSED = vp_value_driver(option->row, option->value);
 
         g_assert_nonnull(canonical);
         g_assert_true((option->row == NULL) == (option->name == NULL));

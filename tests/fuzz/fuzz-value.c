@@ -159,7 +159,7 @@ check_input(const Input *input)
 {
     VpSyntax syntax = vp_value_syntax(input->row, input->value);
     g_autofree char *got = vp_value_get(input->row, input->value, input->key);
-    g_autofree char *driver = vp_value_driver(input->row, input->value);
+    g_autofree char *driver G_GNUC_UNUSED = vp_value_driver(input->row, input->value);
     g_autofree char *removed = vp_value_remove(input->row, input->value, input->key);
     bool good = vp_value_check(input->row, input->value, NULL);
 
