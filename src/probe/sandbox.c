@@ -28,6 +28,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/ids.h"
 #include "base/limits.h"
 #include "probe/filter.h"
 #include "probe/sandbox_root.h"
@@ -82,22 +83,8 @@ static const struct {
 
 /* --- in the new process --------------------------------------------------- */
 
-/* Architectures with 32 bits have two of each. */
-#ifdef SYS_setresuid32
-#define SET_GROUPS SYS_setgroups32
-#define SET_GIDS SYS_setresgid32
-#define SET_UIDS SYS_setresuid32
-#else
-#define SET_GROUPS SYS_setgroups
-#define SET_GIDS SYS_setresgid
-#define SET_UIDS SYS_setresuid
-#endif
-
 /* In a user namespace this happens inside: there it keeps its capabilities until exec, for the root
- * that could lose them is not in it. An ordinary user is who he is.
- *
- * The C library's functions tell all threads that it knows of, and wait for those that were just
- * being made: in a process that clone() made there are none of them, but it still knows. */
+ * that could lose them is not in it. An ordinary user is who he is. */
 static bool
 become_user(const VpSandbox *sandbox)
 {
@@ -106,8 +93,9 @@ become_user(const VpSandbox *sandbox)
 
     if (!sandbox->is_root)
         return true;
-    return syscall(SET_GROUPS, 0, NULL) == 0 && syscall(SET_GIDS, gid, gid, gid) == 0 &&
-           syscall(SET_UIDS, uid, uid, uid) == 0;
+    return syscall(VP_SYS_SETGROUPS, 0, NULL) == 0 &&
+           syscall(VP_SYS_SETRESGID, gid, gid, gid) == 0 &&
+           syscall(VP_SYS_SETRESUID, uid, uid, uid) == 0;
 }
 
 /* Processes are counted for each user, and since Linux 5.14 in each user namespace by itself. A

@@ -27,6 +27,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/ids.h"
 #include "base/limits.h"
 #include "qemu_passthrough/identity.h"
 #include "qemu_passthrough/upstream.h"
@@ -41,17 +42,6 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-/* On 32 bits the calls without a number in their name take 16-bit ids. */
-#ifdef SYS_setresuid32
-#define SET_RESUID SYS_setresuid32
-#define SET_RESGID SYS_setresgid32
-#define SET_GROUPS SYS_setgroups32
-#else
-#define SET_RESUID SYS_setresuid
-#define SET_RESGID SYS_setresgid
-#define SET_GROUPS SYS_setgroups
-#endif
 
 /* libvirtd answers within milliseconds; one that is being started, when it has. */
 #define TIMEOUT_S 5
@@ -104,9 +94,9 @@ become_peer(const VpAdmission *admission)
     struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
     const struct __user_cap_data_struct none[2] = { 0 };
 
-    return syscall(SET_GROUPS, admission->n_groups, admission->groups) == 0 &&
-           syscall(SET_RESGID, -1, admission->peer.gid, -1) == 0 &&
-           syscall(SET_RESUID, -1, admission->peer.uid, -1) == 0 &&
+    return syscall(VP_SYS_SETGROUPS, admission->n_groups, admission->groups) == 0 &&
+           syscall(VP_SYS_SETRESGID, -1, admission->peer.gid, -1) == 0 &&
+           syscall(VP_SYS_SETRESUID, -1, admission->peer.uid, -1) == 0 &&
            syscall(SYS_capset, &header, none) == 0;
 }
 
