@@ -34,8 +34,10 @@
 typedef struct VpRequest {
     VpClient *client;
     VpHeader header;            /* of the call */
-    const VpFrame *frame;       /* the call, while its handler is on the stack */
-    GByteArray *bytes;          /* the call, kept for later; NULL while `frame` is there */
+    const VpFrame *frame;       /* the call: its handler's, while that is on the stack, or `kept`;
+                                 * NULL when it has been sent */
+    VpFrame kept;               /* of `bytes` and `fds` */
+    GByteArray *bytes;          /* the call, kept for later; NULL while it is the handler's */
     int fds[VP_FRAME_FDS_MAX];  /* kept for later like `bytes` */
     vp_monitor_command_args args;
     VpDomain *domain;           /* a reference */
@@ -100,19 +102,10 @@ finish(VpRequest *request)
 static void
 keep_frame(VpRequest *request)
 {
-    if (!request->frame)
+    if (!request->frame || request->bytes)
         return;
-    request->bytes = g_byte_array_new();
-    g_byte_array_append(request->bytes, request->frame->bytes, request->frame->header.length);
-    for (guint i = 0; i < request->header.nfds; i++)
-        request->fds[i] = vp_steal_fd(&request->frame->fds[i]);
-    request->frame = NULL;
-}
-
-static const int *
-descriptors(const VpRequest *request)
-{
-    return request->frame ? request->frame->fds : request->fds;
+    request->bytes = vp_frame_keep(request->frame, request->fds, &request->kept);
+    request->frame = &request->kept;
 }
 
 /* --- ends of a request ---------------------------------------------------- */
@@ -144,15 +137,11 @@ ask_for_refusal(VpRequest *request)
 static void
 forward(VpRequest *request)
 {
-    VpFrame kept = { .header = request->header, .fds = request->fds };
-
     if (request->header.procedure == VP_QEMU_SESSION_INFO) {
         ask_for_refusal(request);
         return;
     }
-    if (request->bytes)
-        kept.bytes = request->bytes->data;
-    vp_link_send_frame(request->client->up, request->frame ?: &kept);
+    vp_link_send_frame(request->client->up, request->frame);
     finish(request);
 }
 
@@ -274,7 +263,7 @@ send_qmp(VpRequest *request, char **ret_message)
         g_string_append(wrapped, "}}");
         command = wrapped->str;
     }
-    return vp_added_send(user, command, strlen(command), descriptors(request), request->header.nfds,
+    return vp_added_send(user, command, strlen(command), request->frame->fds, request->header.nfds,
                          on_reply, request, ret_message);
 }
 
