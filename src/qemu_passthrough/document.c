@@ -76,6 +76,20 @@ rules_for(VpFacts *facts, const VpIntercept *row)
     return rules;
 }
 
+/* By where the definition is that a document replaces. */
+static VpScanWish
+wish_for(const VpIntercept *row)
+{
+    switch (row->origin) {
+    case VP_ORIGIN_DEFINITION:
+        return VP_SCAN_UUID;
+    case VP_ORIGIN_SNAPSHOT:
+        return VP_SCAN_SNAPSHOT;
+    default:
+        return VP_SCAN_NEEDS;
+    }
+}
+
 /* --- the end -------------------------------------------------------------- */
 
 void
@@ -207,8 +221,8 @@ run_scan(gpointer data)
     Job *job = data;
     VpXmlRules rules = rules_for(job->facts, job->row);
 
-    vp_scan_payload(&rules, job->row->call_layout, job->bytes->data + job->offset,
-                    job->bytes->len - job->offset, &job->scan);
+    vp_scan_payload(&rules, wish_for(job->row), job->row->call_layout,
+                    job->bytes->data + job->offset, job->bytes->len - job->offset, &job->scan);
 }
 
 static void
@@ -395,8 +409,8 @@ scan(VpDocument *document)
         start(document, run_scan, on_scanned);
         return;
     }
-    vp_scan_payload(&rules, document->row->call_layout, document->frame.payload,
-                    document->frame.payload_size, &document->scan);
+    vp_scan_payload(&rules, wish_for(document->row), document->row->call_layout,
+                    document->frame.payload, document->frame.payload_size, &document->scan);
     scanned(document);
 }
 

@@ -27,17 +27,19 @@ vp_translated_clear(VpTranslated *translated)
 
 typedef struct Scanning {
     const VpXmlRules *rules;
+    VpScanWish wish;
     VpScan *scan;
 } Scanning;
 
 static void
-scan_first(const char *xml, VpScan *scan)
+scan_first(const char *xml, VpScanWish wish, VpScan *scan)
 {
     g_auto(VpXmlSnapshot) snapshot = { 0 };
 
     scan->any = true;
-    scan->uuid = vp_xml_read_uuid(xml);
-    if (vp_xml_read_snapshot(xml, "", &snapshot))
+    if (wish == VP_SCAN_UUID)
+        scan->uuid = vp_xml_read_uuid(xml);
+    else if (wish == VP_SCAN_SNAPSHOT && vp_xml_read_snapshot(xml, "", &snapshot))
         scan->snapshot = g_steal_pointer(&snapshot.name);
 }
 
@@ -48,7 +50,7 @@ scan_document(const char *xml, char **ret_xml G_GNUC_UNUSED, gpointer data, GErr
     g_autoptr(GPtrArray) more = NULL;
 
     if (!scanning->scan->any)
-        scan_first(xml, scanning->scan);
+        scan_first(xml, scanning->wish, scanning->scan);
     more = vp_xml_needs(scanning->rules, xml, error);
     if (more)
         g_ptr_array_extend_and_steal(scanning->scan->needs, g_steal_pointer(&more));
@@ -56,10 +58,10 @@ scan_document(const char *xml, char **ret_xml G_GNUC_UNUSED, gpointer data, GErr
 }
 
 void
-vp_scan_payload(const VpXmlRules *rules, const char *layout, const guint8 *payload, gsize size,
-                VpScan *ret_scan)
+vp_scan_payload(const VpXmlRules *rules, VpScanWish wish, const char *layout,
+                const guint8 *payload, gsize size, VpScan *ret_scan)
 {
-    Scanning scanning = { rules, ret_scan };
+    Scanning scanning = { rules, wish, ret_scan };
     g_autoptr(GByteArray) same = NULL;
 
     *ret_scan = (VpScan){

@@ -13,16 +13,23 @@
 typedef struct VpScan {
     GPtrArray *needs;  /* of VpXmlNeeds */
     bool any;          /* there is a document */
-    char *uuid;        /* of the first document's domain, as written; NULL: none */
-    char *snapshot;    /* name of the snapshot that the first document describes; NULL: none */
+    char *uuid;        /* of the first document's domain, as written; NULL: none, or not wanted */
+    char *snapshot;    /* name of the snapshot that the first document describes; NULL: the same */
 } VpScan;
 
 void vp_scan_clear(VpScan *scan);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpScan, vp_scan_clear)
 
+/* What of the first document is of interest; another pass over it for each. */
+typedef enum VpScanWish {
+    VP_SCAN_NEEDS,    /* only what has to be known */
+    VP_SCAN_UUID,     /* `uuid` too */
+    VP_SCAN_SNAPSHOT, /* `snapshot` too */
+} VpScanWish;
+
 /* Errors are left to the translation, which finds them again. */
-void vp_scan_payload(const VpXmlRules *rules, const char *layout, const guint8 *payload, gsize size,
-                     VpScan *ret_scan);
+void vp_scan_payload(const VpXmlRules *rules, VpScanWish wish, const char *layout,
+                     const guint8 *payload, gsize size, VpScan *ret_scan);
 
 typedef struct VpTranslated {
     VpWalkVerdict verdict;
