@@ -64,7 +64,6 @@ MAY_ATTACH = {
     "src/probe/probe.c": "runs a context of its own",
     "src/probe/look.c": "returns in a thread, whose source wakes GLib up",
     "src/qemu_passthrough/admission.c": "the same",
-    "src/qemu_passthrough/process.c": "the same",
     "src/qemu_passthrough/daemon.c": "signals, before the loop runs",
 }
 

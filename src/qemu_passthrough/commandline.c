@@ -45,7 +45,6 @@ struct VpCommandline {
     GSource *later;          /* what needs no question is done in the next turn of the loop */
     VpWork *work;            /* a thread's, or NULL */
     VpFacts *facts;          /* being gathered, or at hand; NULL: neither */
-    VpProcessLook *look;     /* at the guest's process; NULL: none is under way */
     char *upstream;          /* ALTER: the new definition, upstream form */
     GPtrArray *links;        /* of VpShimLink, for that; NULL: none */
     bool defining;           /* it is with libvirtd, who may accept it */
@@ -163,7 +162,7 @@ read_string(VpCommandline *job, const VpCallReply *reply)
 /* What a thread does for a job. Which fields are used depends on what. */
 typedef struct Task {
     VpCommandline *job;      /* the loop's thread's only */
-    VpFacts *facts;          /* a reference */
+    VpFacts *facts;          /* a reference; NULL: none are needed */
     char *text;              /* what libvirtd has said, or the definition in author's form */
     char *change;            /* <qemu:commandline> */
     guint mode;
@@ -188,14 +187,14 @@ task_free(gpointer data)
     g_free(task);
 }
 
-/* Takes @text. */
+/* Takes @facts and @text. */
 static Task *
 task_new(VpCommandline *job, VpFacts *facts, char *text)
 {
     Task *task = g_new0(Task, 1);
 
     task->job = job;
-    task->facts = facts ? vp_facts_ref(facts) : vp_facts_new(job->client->daemon);
+    task->facts = facts;
     task->text = text;
     task->change = g_strdup(job->wish.xml);
     task->mode = job->wish.mode;
@@ -322,7 +321,8 @@ on_facts(VpFacts *facts, gpointer data)
     if (denied)
         job->func(NULL, NULL, denied, job->data);
     else
-        run(task_new(job, facts, g_strdup(job->result.xml)), translate, on_translated);
+        run(task_new(job, vp_facts_ref(facts), g_strdup(job->result.xml)), translate,
+            on_translated);
 }
 
 static void
@@ -357,7 +357,7 @@ on_definition(VpCommandline *job, const VpCallReply *reply)
     char *xml = read_string(job, reply);
 
     if (xml)
-        run(task_new(job, NULL, xml), change, on_changed);
+        run(task_new(job, vp_facts_new(job->client->daemon), xml), change, on_changed);
 }
 
 /* --- get ------------------------------------------------------------------ */
@@ -414,7 +414,7 @@ on_process(VpProcessWords *found, gpointer data)
     VpCommandline *job = data;
     VpCommandlineResult *result = &job->result;
 
-    job->look = NULL;
+    job->work = NULL;
     if (!found->words) {
         fail(job, found->error);
         return;
@@ -439,7 +439,8 @@ get(VpCommandline *job)
     g_autoptr(GError) error = NULL;
 
     if (pid > 0) {
-        job->look = vp_process_look(pid, on_process, job);
+        job->work = vp_process_look(job->client->daemon->file_workers,
+                                    vp_client_owner(job->client), pid, on_process, job);
         return;
     }
     if (job->wish.form != VP_COMMANDLINE_RUNNING) {
@@ -526,7 +527,6 @@ vp_commandline_free(VpCommandline *job)
     vp_work_cancel(job->work);
     vp_facts_cancel(job->facts);
     vp_facts_unref(job->facts);
-    vp_process_look_cancel(job->look);
     vp_commandline_wish_clear(&job->wish);
     vp_shims_settle(job->links, job->defining);
     g_free(job->upstream);

@@ -23,7 +23,7 @@ typedef struct VpDaemon {
     VpDomains *domains;
     VpProbe *probe;
     VpWorkers *workers;     /* for documents */
-    VpWorkers *file_workers; /* for looks at files that clients name, which may never end */
+    VpWorkers *file_workers; /* for looks at what clients and guests name, which may never end */
     VpShims *shims;
     VpQmpSockets *qmp_sockets;
     GPtrArray *clients;     /* VpClient, owned */

@@ -7,7 +7,6 @@
  * The words are in the process's own memory. It can change them, and let who reads them wait; and
  * it is by them that the directory is known. So a thread reads both, no more than a limit of each,
  * and the record has to be a regular file of the user that the process runs as, under its own name.
- * As in probe/look.c the look belongs to its task, and nobody waits for the thread.
  */
 
 #include "qemu_passthrough/process.h"
@@ -24,22 +23,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gio/gio.h>
 #include <stdio.h>
 #include <string.h>
 
-struct VpProcessLook {
+/* Owned by its work. */
+typedef struct Look {
     pid_t pid;
-    VpProcessWords found; /* the thread's until it has returned */
-    gint cancelled;       /* atomic */
+    VpProcessWords found;
     VpProcessFunc func;
     gpointer data;
-};
+} Look;
 
 static void
 free_look(gpointer data)
 {
-    VpProcessLook *look = data;
+    Look *look = data;
 
     g_strfreev(look->found.words);
     g_strfreev(look->found.generated);
@@ -129,7 +127,7 @@ read_record(pid_t pid, char *const *words)
 }
 
 static void
-find_record(VpProcessLook *look)
+find_record(Look *look)
 {
     g_autofree char *text = read_record(look->pid, look->found.words);
     g_autoptr(VpJsonTree) tree = text ? vp_json_tree_parse(text, -1, NULL) : NULL;
@@ -143,45 +141,31 @@ find_record(VpProcessLook *look)
 }
 
 static void
-look_at_process(GTask *task, gpointer source G_GNUC_UNUSED, gpointer data,
-                GCancellable *cancellable G_GNUC_UNUSED)
+look_at_process(gpointer data)
 {
-    VpProcessLook *look = data;
+    Look *look = data;
 
     look->found.words = read_words(look->pid, &look->found.error);
     if (look->found.words)
         find_record(look);
-    g_task_return_boolean(task, TRUE);
 }
 
 /* --- in the loop ---------------------------------------------------------- */
 
 static void
-on_looked(GObject *source G_GNUC_UNUSED, GAsyncResult *task, gpointer data G_GNUC_UNUSED)
+on_looked(gpointer data)
 {
-    VpProcessLook *look = g_task_get_task_data(G_TASK(task));
+    Look *look = data;
 
-    if (!g_atomic_int_get(&look->cancelled))
-        look->func(&look->found, look->data);
+    look->func(&look->found, look->data);
 }
 
-VpProcessLook *
-vp_process_look(pid_t pid, VpProcessFunc func, gpointer data)
+VpWork *
+vp_process_look(VpWorkers *workers, const char *owner, pid_t pid, VpProcessFunc func,
+                gpointer data)
 {
-    g_autoptr(GTask) task = g_task_new(NULL, NULL, on_looked, NULL);
-    VpProcessLook *look = g_new0(VpProcessLook, 1);
+    Look *look = g_new0(Look, 1);
 
-    look->pid = pid;
-    look->func = func;
-    look->data = data;
-    g_task_set_task_data(task, look, free_look);
-    g_task_run_in_thread(task, look_at_process);
-    return look;
-}
-
-void
-vp_process_look_cancel(VpProcessLook *look)
-{
-    if (look)
-        g_atomic_int_set(&look->cancelled, TRUE);
+    *look = (Look){ .pid = pid, .func = func, .data = data };
+    return vp_work_start(workers, owner, look_at_process, on_looked, look, free_look);
 }

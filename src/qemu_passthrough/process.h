@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
-#include <stdbool.h>
+#include "base/work.h"
+
 #include <sys/types.h>
 
 /*
  * A guest's process, and what the emulator shim has left beside it, found out beside the loop: a
  * guest decides how long it takes to read its memory, and in which directory it says that it runs.
  */
-typedef struct VpProcessLook VpProcessLook;
-
 typedef struct VpProcessWords {
     char **words;     /* the process's own; NULL: `error` */
     char **generated; /* as the shim noted them (emulator/record.h) when it became this process; */
@@ -21,7 +19,6 @@ typedef struct VpProcessWords {
 /* What is found is the look's; what is wanted of it may be stolen. */
 typedef void (*VpProcessFunc)(VpProcessWords *found, gpointer data);
 
-/* @func is called once, from the thread-default main context of the caller, and the look is gone
- * after that; or never, when it has been cancelled. */
-VpProcessLook *vp_process_look(pid_t pid, VpProcessFunc func, gpointer data);
-void vp_process_look_cancel(VpProcessLook *look);
+/* @func is called once, as that of vp_work_start(), and ended by vp_work_cancel(). */
+VpWork *vp_process_look(VpWorkers *workers, const char *owner, pid_t pid, VpProcessFunc func,
+                        gpointer data);
