@@ -36,7 +36,7 @@ compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data 
 {
     g_auto(VpCompiled) compiled = { 0 };
 
-    if (!vp_compile(wishes, NULL, &compiled, error))
+    if (!vp_compile(wishes, NULL, NULL, &compiled, error))
         return false;
     *ret_plan = compiled.shim ? vp_plan_to_json(compiled.shim, error) : NULL;
     *ret_words = g_steal_pointer(&compiled.words);

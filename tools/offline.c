@@ -36,7 +36,7 @@ vp_offline_compile(const VpPlan *wishes, bool facts, char ***ret_words, VpPlan *
         if (!binary)
             return false;
     }
-    if (!vp_compile(wishes, binary ? vp_qemu_facts_types(binary) : NULL, &compiled, error))
+    if (!vp_compile(wishes, binary ? vp_qemu_facts_types(binary) : NULL, NULL, &compiled, error))
         return false;
     *ret_words = g_steal_pointer(&compiled.words);
     *ret_shim = g_steal_pointer(&compiled.shim);

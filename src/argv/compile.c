@@ -19,6 +19,7 @@
 #include "argv/device.h"
 #include "argv/groups.h"
 #include "argv/pairs.h"
+#include "argv/place.h"
 #include "argv/prepare.h"
 #include "argv/value.h"
 #include "base/error.h"
@@ -292,6 +293,111 @@ compile_alter(Compiler *compiler, const VpAlter *alter, GError **error)
     return false;
 }
 
+/* --- places ------------------------------------------------------------------- */
+
+/* Where the value of an added -device stands. */
+typedef struct Spot {
+    char **value;
+    VpOption *option; /* the same as an option, owned */
+} Spot;
+
+static void
+clear_spot(gpointer data)
+{
+    vp_option_free(((Spot *)data)->option);
+}
+
+static void
+find_spots(char **words, GArray *spots)
+{
+    for (; words[0] && words[1]; words++) {
+        const VpOptionRow *row = vp_option_find(vp_option_bare_name(words[0]));
+        Spot spot = { .value = &words[1] };
+
+        if (*words[0] != '-' || !row || row->syntax == VP_SYNTAX_NONE)
+            continue;
+        if (strcmp(row->name, "device") == 0 && vp_value_syntax(row, words[1]) == VP_SYNTAX_JSON) {
+            spot.option = vp_option_new("device", words[1]);
+            g_array_append_val(spots, spot);
+        }
+        words++;
+    }
+}
+
+static void
+find_spots_in_plan(const VpPlan *plan, GArray *spots)
+{
+    for (guint i = 0; i < plan->steps->len; i++) {
+        const VpStep *step = plan->steps->pdata[i];
+
+        if (step->kind == VP_STEP_WORDS)
+            find_spots(step->words->words, spots);
+        for (guint j = 0; step->kind == VP_STEP_ALTER && j < step->alter->actions->len; j++) {
+            const VpAction *action = step->alter->actions->pdata[j];
+
+            if (action->kind == VP_ACTION_EXTRA)
+                find_spots(action->words, spots);
+        }
+    }
+}
+
+static GArray *
+all_spots(char **words, const VpPlan *shim)
+{
+    GArray *spots = g_array_new(FALSE, FALSE, sizeof(Spot));
+
+    g_array_set_clear_func(spots, clear_spot);
+    find_spots(words, spots);
+    if (shim)
+        find_spots_in_plan(shim, spots);
+    return spots;
+}
+
+GPtrArray *
+vp_compiled_devices(char *const *words, const VpPlan *shim)
+{
+    GPtrArray *devices = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GArray) spots = all_spots((char **)words, shim);
+
+    for (guint i = 0; i < spots->len; i++)
+        g_ptr_array_add(devices, g_strdup(*g_array_index(spots, Spot, i).value));
+    return devices;
+}
+
+static bool
+has_alters(const VpPlan *shim)
+{
+    for (guint i = 0; shim && i < shim->steps->len; i++) {
+        if (((const VpStep *)shim->steps->pdata[i])->kind == VP_STEP_ALTER)
+            return true;
+    }
+    return false;
+}
+
+static bool
+place_devices(Compiler *compiler, const VpCmdline *generated, VpCompiled *compiled, GError **error)
+{
+    g_autoptr(GArray) spots = all_spots(compiled->words, compiled->shim);
+    g_autoptr(GPtrArray) added = g_ptr_array_new();
+    const VpPlan *wishes = compiler->wishes;
+    VpPlacing placing = { generated, wishes->apart, has_alters(compiled->shim), wishes->running,
+                          wishes->previous, compiler->types };
+
+    if (!compiler->types || !compiler->types->device_bus || spots->len == 0)
+        return true;
+    for (guint i = 0; i < spots->len; i++)
+        g_ptr_array_add(added, g_array_index(spots, Spot, i).option);
+    if (!vp_place(&placing, added, &compiler->budget, error))
+        return false;
+    for (guint i = 0; i < spots->len; i++) {
+        const Spot *spot = &g_array_index(spots, Spot, i);
+
+        g_free(*spot->value);
+        *spot->value = g_strdup(spot->option->value);
+    }
+    return true;
+}
+
 /* --- the whole ---------------------------------------------------------------- */
 
 static bool
@@ -349,7 +455,8 @@ defer_devices(VpCompiled *compiled, GError **error)
 }
 
 bool
-vp_compile(const VpPlan *wishes, const VpTypeSource *types, VpCompiled *ret, GError **error)
+vp_compile(const VpPlan *wishes, const VpTypeSource *types, const VpCmdline *generated,
+           VpCompiled *ret, GError **error)
 {
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -367,6 +474,8 @@ vp_compile(const VpPlan *wishes, const VpTypeSource *types, VpCompiled *ret, GEr
         return false;
     ret->words = to_strv(words);
     ret->shim = vp_plan_is_empty(shim) ? NULL : g_steal_pointer(&shim);
+    if (!place_devices(&compiler, generated, ret, error))
+        return false;
     if ((ret->shim || wishes->late_devices) && !defer_devices(ret, error))
         return false;
     if (ret->shim) {

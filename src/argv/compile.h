@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "argv/cmdline.h"
 #include "plan/plan.h"
 
 /*
@@ -27,6 +28,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpCompiled, vp_compiled_clear)
 
 /*
  * @types: NULL when nothing can be known of the binary; then only what needs no types compiles.
- * Errors name the element and line: VP_ERROR_XML (wrong), _UNSUPPORTED (cannot be carried), _LIMIT.
+ * @generated: the command line that libvirt makes of the domain without what its author adds; then
+ * added devices get their addresses (place.h). NULL: not known, and they only keep those of before.
+ * Errors name the element and line: VP_ERROR_XML (wrong), _UNSUPPORTED (cannot be carried), _LIMIT;
+ * those of addresses name both devices (VP_ERROR_FAILED).
  */
-bool vp_compile(const VpPlan *wishes, const VpTypeSource *types, VpCompiled *ret, GError **error);
+bool vp_compile(const VpPlan *wishes, const VpTypeSource *types, const VpCmdline *generated,
+                VpCompiled *ret, GError **error);
+
+/* The devices that a domain's words and plan add, both as compiled: of char *, JSON, owned. @shim
+ * may be NULL. */
+GPtrArray *vp_compiled_devices(char *const *words, const VpPlan *shim);

@@ -205,7 +205,7 @@ check_case(gconstpointer data)
     g_auto(VpCompiled) compiled = { 0 };
     g_autoptr(GError) error = NULL;
     bool typeless = g_str_has_prefix(test->name, NO_TYPES);
-    bool done = vp_compile(wishes, typeless ? NULL : &source, &compiled, &error);
+    bool done = vp_compile(wishes, typeless ? NULL : &source, NULL, &compiled, &error);
 
     if (test->words[0] != '!') {
         g_assert_no_error(error);
@@ -232,7 +232,7 @@ test_types(void)
     g_auto(VpCompiled) compiled = { 0 };
     g_autoptr(GString) found = g_string_new(NULL);
 
-    g_assert_true(vp_compile(wishes, &source, &compiled, NULL));
+    g_assert_true(vp_compile(wishes, &source, NULL, &compiled, NULL));
     for (guint i = 0; i < compiled.shim->types->len; i++) {
         const VpKeyType *type = compiled.shim->types->pdata[i];
 
@@ -253,7 +253,7 @@ test_late_devices(void)
     g_auto(VpCompiled) compiled = { 0 };
 
     wishes->late_devices = true;
-    g_assert_true(vp_compile(wishes, &source, &compiled, NULL));
+    g_assert_true(vp_compile(wishes, &source, NULL, &compiled, NULL));
     check_words(&compiled, "-S");
     check_shim(&compiled, "{'words':['-device','{`driver`:`x`}']}");
 }
@@ -266,7 +266,7 @@ test_late_devices_and_address(void)
     g_auto(VpCompiled) compiled = { 0 };
 
     wishes->late_devices = true;
-    g_assert_true(vp_compile(wishes, &source, &compiled, NULL));
+    g_assert_true(vp_compile(wishes, &source, NULL, &compiled, NULL));
     check_words(&compiled, "-device|{'driver':'x','addr':'3'}|-S");
     check_shim(&compiled, NULL);
 }

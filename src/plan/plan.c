@@ -81,9 +81,32 @@ vp_plan_free(VpPlan *plan)
     if (!plan)
         return;
     g_free(plan->emulator);
+    g_free(plan->stock);
+    g_clear_pointer(&plan->apart, g_ptr_array_unref);
     g_ptr_array_unref(plan->steps);
     g_ptr_array_unref(plan->types);
     g_free(plan);
+}
+
+static void
+apart_free(gpointer data)
+{
+    VpApart *apart = data;
+
+    g_free(apart->label);
+    g_free(apart);
+}
+
+VpApart *
+vp_plan_add_apart(VpPlan *plan, char *label)
+{
+    VpApart *apart = g_new0(VpApart, 1);
+
+    if (!plan->apart)
+        plan->apart = g_ptr_array_new_with_free_func(apart_free);
+    apart->label = label;
+    g_ptr_array_add(plan->apart, apart);
+    return apart;
 }
 
 static VpStep *

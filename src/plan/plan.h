@@ -92,12 +92,29 @@ typedef struct VpStep {
     };
 } VpStep;
 
+/* A device of libvirt's about which its command line says nothing yet: one that takes something of
+ * the host when it is written there. */
+typedef struct VpApart {
+    char *label;    /* for messages */
+    bool express;   /* it goes into a port where there are ports */
+    bool placed;    /* it has an address on a PCI bus: */
+    guint bus;      /* libvirt's number of it */
+    guint slot;
+    guint function;
+} VpApart;
+
 typedef struct VpPlan {
     char *emulator;   /* the real QEMU; NULL in wishes whose author named none */
     GPtrArray *steps; /* of VpStep, in document order */
     GPtrArray *types; /* of VpKeyType: what is known of the keys that alters set in JSON */
     bool session;     /* the shim adds the words of a dedicated session too; in wishes: if there is
                        * something for it to do */
+    char *stock;      /* wishes only: the document of the domain without what its author adds, by
+                       * which libvirt's part of the command line is found; NULL: not needed */
+    GPtrArray *apart; /* wishes only: of VpApart, what is not in `stock` either; NULL: nothing */
+    const GPtrArray *previous; /* wishes only: devices of the definition that this one replaces, of
+                       * char *, JSON as their words have it; borrowed. NULL: none */
+    bool running;     /* wishes only: of a guest that runs somewhere, or did */
     bool late_devices; /* wishes only: libvirt writes devices of this domain behind the author's
                         * words, see argv/compile.h */
     VpBudget budget;   /* for whoever reads the document; not part of what is carried */
@@ -106,6 +123,8 @@ typedef struct VpPlan {
 VpPlan *vp_plan_new(void);
 void vp_plan_free(VpPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpPlan, vp_plan_free)
+
+VpApart *vp_plan_add_apart(VpPlan *plan, char *label); /* takes @label */
 
 /* Each appends an empty one (strings NULL, occurs all, required) and returns it; the plan owns it.
  * Strings are set by the caller with g_strdup(). */

@@ -53,6 +53,9 @@ struct VpTypeSource {
                     GPtrArray *types);
     /* Whether a device type exists and is not abstract; NULL when nothing is known of devices. */
     bool (*has_device)(const VpTypeSource *source, const char *driver);
+    /* QEMU's name of the type of bus that a device of this type sits on, "PCI", "usb-bus" ...; NULL
+     * for none. The function is NULL when nothing is known of devices. */
+    const char *(*device_bus)(const VpTypeSource *source, const char *driver);
 };
 
 /* The source that a plan carries (VpPlan.types), for where no other is at hand. Borrows @types. It

@@ -274,11 +274,21 @@ has_device(const VpTypeSource *source, const char *driver)
     return vp_qemu_facts_device(((const VpFactsTypes *)source)->facts, driver) != NULL;
 }
 
+static const char *
+device_bus(const VpTypeSource *source, const char *driver)
+{
+    const VpDeviceType *device =
+        vp_qemu_facts_device(((const VpFactsTypes *)source)->facts, driver);
+
+    return device ? device->bus : NULL;
+}
+
 void
 vp_facts_types_init(VpFactsTypes *types, const VpQemuFacts *facts, const VpSchema *schema)
 {
     *types = (VpFactsTypes){
-        .source = { .lookup = lookup, .collect = collect, .has_device = has_device },
+        .source = { .lookup = lookup, .collect = collect, .has_device = has_device,
+                    .device_bus = device_bus },
         .facts = facts,
         .schema = schema,
     };

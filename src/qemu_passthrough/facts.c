@@ -3,7 +3,9 @@
 /*
  * Facts for translations, gathered one after the other: may the client write to the domain; then
  * for each domain of a document libvirtd's default emulator, or whether libvirtd runs the named one
- * for this client; when that changed, and what that binary can do (src/probe, which caches).
+ * for this client; when that changed, and what that binary can do (src/probe, which caches); and
+ * where devices are added, the command line that libvirtd makes of the rest, on which they have to
+ * find a place.
  *
  * Order is the point. A document names a program, and we are about to look at it, run it and make a
  * link for it. libvirtd itself runs a program named as an emulator for whoever has connect.write
@@ -21,8 +23,10 @@
 #include "qemu_passthrough/facts.h"
 
 #include "argv/compile.h"
+#include "argv/text.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "probe/look.h"
 #include "probe/probe.h"
 #include "qemu_passthrough/access.h"
@@ -48,6 +52,8 @@ struct VpFacts {
     GHashTable *defaults;    /* machine key -> path, or NULL when libvirtd knows none */
     GHashTable *granted;     /* set of paths that libvirtd runs for this client */
     GHashTable *changes;     /* path -> struct timespec, NULL: there is no such file */
+    GHashTable *natives;     /* a domain's stock document -> libvirt's command line for it, NULL: it
+                              * makes none */
     GHashTable *binaries;    /* path -> VpQemuFacts (a reference), NULL: it cannot be asked */
     char *problem;           /* why something is missing; NULL: nothing is */
     vp_error_body *denied;   /* libvirtd's refusal; NULL: none */
@@ -249,6 +255,41 @@ on_probed(VpQemuFacts *binary, const GError *error, gpointer data)
     next(facts);
 }
 
+/* --- libvirt's part of the command line ------------------------------------ */
+
+static void
+on_native(const VpCallReply *reply, gpointer data)
+{
+    VpFacts *facts = data;
+    const VpXmlNeeds *needs = g_ptr_array_index(facts->needs, facts->at);
+    vp_xml_to_native_ret ret = { 0 };
+    char *native = NULL;
+
+    facts->asking = false;
+    if (reply->outcome == VP_CALL_ERROR && reply->error->message)
+        vp_log_warning("devices that are added to a domain get no addresses, for libvirtd makes no "
+                       "command line of it: %s", *reply->error->message);
+    if (reply->outcome == VP_CALL_OK &&
+        vp_xdr_decode(reply->payload, reply->payload_size, xdr_vp_xml_to_native_ret, &ret)) {
+        native = g_strdup(ret.native);
+        vp_xdr_clear(xdr_vp_xml_to_native_ret, &ret);
+    }
+    g_hash_table_insert(facts->natives, g_strdup(needs->wishes->stock), native);
+    next(facts);
+}
+
+/* As the client, who has been judged for the emulator: libvirtd may run it for this. */
+static void
+ask_native(VpFacts *facts, char *stock)
+{
+    vp_xml_to_native_args args = { .native_type = (char *)"qemu-argv", .xml = stock };
+
+    facts->asking = true;
+    facts->serial = vp_calls_send(facts->client->calls, facts->client->up, VP_REMOTE_PROGRAM,
+                                  VP_REMOTE_CONNECT_DOMAIN_XML_TO_NATIVE,
+                                  xdr_vp_xml_to_native_args, &args, on_native, facts);
+}
+
 /* --- one after the other -------------------------------------------------- */
 
 /* true: an answer will come. */
@@ -287,10 +328,14 @@ work_on(VpFacts *facts, VpXmlNeeds *needs)
                                             facts);
         return true;
     }
-    if (!needs->facts || g_hash_table_contains(facts->binaries, emulator))
+    if (needs->facts && !g_hash_table_contains(facts->binaries, emulator)) {
+        facts->probing = vp_probe_get(facts->daemon->probe, emulator,
+                                      vp_client_owner(facts->client), on_probed, facts);
+        return true;
+    }
+    if (!needs->wishes->stock || g_hash_table_contains(facts->natives, needs->wishes->stock))
         return false;
-    facts->probing = vp_probe_get(facts->daemon->probe, emulator, vp_client_owner(facts->client),
-                                  on_probed, facts);
+    ask_native(facts, needs->wishes->stock);
     return true;
 }
 
@@ -336,6 +381,7 @@ vp_facts_new(const VpDaemon *daemon)
     facts->granted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     facts->changes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     facts->binaries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_binary);
+    facts->natives = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return facts;
 }
 
@@ -387,6 +433,7 @@ vp_facts_unref(VpFacts *facts)
     g_hash_table_unref(facts->granted);
     g_hash_table_unref(facts->changes);
     g_hash_table_unref(facts->binaries);
+    g_hash_table_unref(facts->natives);
     if (facts->denied)
         vp_xdr_clear(xdr_vp_error_body, facts->denied);
     g_free(facts->denied);
@@ -433,14 +480,29 @@ default_emulator(const VpXmlMachine *machine, gpointer data, GError **error)
     return NULL;
 }
 
+/* NULL: libvirtd makes none, or it is not understood. */
+static VpCmdline *
+find_generated(const VpFacts *facts, const VpPlan *wishes)
+{
+    const char *native =
+        wishes->stock ? g_hash_table_lookup(facts->natives, wishes->stock) : NULL;
+    g_auto(VpCommandText) command = { 0 };
+
+    if (!native || !vp_command_text_read(native, &command, NULL))
+        return NULL;
+    return vp_cmdline_parse((const char *const *)command.words, NULL);
+}
+
 static bool
 compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data, GError **error)
 {
     VpFacts *facts = data;
     VpQemuFacts *binary = g_hash_table_lookup(facts->binaries, wishes->emulator);
+    g_autoptr(VpCmdline) generated = find_generated(facts, wishes);
     g_auto(VpCompiled) compiled = { 0 };
 
-    if (!vp_compile(wishes, binary ? vp_qemu_facts_types(binary) : NULL, &compiled, error)) {
+    if (!vp_compile(wishes, binary ? vp_qemu_facts_types(binary) : NULL, generated, &compiled,
+                    error)) {
         if (!binary && facts->problem)
             g_prefix_error(error, "(%s is not known: %s) ", wishes->emulator, facts->problem);
         return false;

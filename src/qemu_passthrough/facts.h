@@ -4,8 +4,8 @@
 #include "qemu_passthrough/client.h"
 
 /*
- * What has to be known of QEMU before a document can be translated: which emulator libvirtd would
- * choose where the author named none, and the types of its properties.
+ * What has to be known before a document can be translated: which emulator libvirtd would choose
+ * where the author named none, the types of its properties, and where libvirt's devices are.
  */
 
 typedef void (*VpFactsFunc)(VpFacts *facts, gpointer data);

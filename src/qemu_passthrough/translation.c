@@ -7,6 +7,8 @@
 
 #include "qemu_passthrough/translation.h"
 
+#include "argv/compile.h"
+
 void
 vp_scan_clear(VpScan *scan)
 {
@@ -72,6 +74,19 @@ vp_scan_payload(const VpXmlRules *rules, VpScanWish wish, const char *layout,
 
 /* --- on the way in -------------------------------------------------------- */
 
+GPtrArray *
+vp_added_devices(const char *xml)
+{
+    g_auto(GStrv) words = NULL;
+    g_autofree char *text = NULL;
+    g_autoptr(VpPlan) plan = NULL;
+
+    if (!xml || !vp_xml_read_added(xml, &words, &text))
+        return NULL;
+    plan = text ? vp_plan_from_json(text, NULL) : NULL;
+    return vp_compiled_devices(words, plan);
+}
+
 typedef struct Translating {
     const VpXmlRules *rules;
     GPtrArray *states;   /* of VpXmlState; NULL: none */
@@ -101,8 +116,11 @@ vp_translate_payload(const VpXmlRules *rules, const char *layout, const guint8 *
                      const char *previous, VpTranslated *ret_translated)
 {
     g_autoptr(GPtrArray) states = previous ? vp_xml_state_read(previous) : NULL;
-    Translating translating = { rules, states, ret_translated };
+    g_autoptr(GPtrArray) devices = vp_added_devices(previous);
+    VpXmlRules with_previous = *rules;
+    Translating translating = { &with_previous, states, ret_translated };
 
+    with_previous.previous = devices;
     *ret_translated = (VpTranslated){ 0 };
     ret_translated->verdict = vp_walk_xml(layout, payload, size, translate_document, &translating,
                                           &ret_translated->payload, &ret_translated->error);

@@ -31,6 +31,10 @@ typedef enum VpScanWish {
 void vp_scan_payload(const VpXmlRules *rules, VpScanWish wish, const char *layout,
                      const guint8 *payload, gsize size, VpScan *ret_scan);
 
+/* The devices that are added in a definition in upstream form, for VpXmlRules.previous. NULL is
+ * fine. */
+GPtrArray *vp_added_devices(const char *xml);
+
 typedef struct VpTranslated {
     VpWalkVerdict verdict;
     GByteArray *payload;  /* CHANGED */

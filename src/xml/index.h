@@ -16,6 +16,9 @@ typedef enum VpXmlRole {
     VP_XML_SECLABEL,    /* <seclabel> of a domain */
     VP_XML_DEVICES,     /* <devices> of a domain */
     VP_XML_EMULATOR,    /* <emulator> in it */
+    VP_XML_APART,       /* <interface> and <hostdev> in it */
+    VP_XML_ADDRESS,     /* <address> of those */
+    VP_XML_MODEL,       /* <model> of those */
     VP_XML_METADATA,    /* <metadata> of a domain */
     VP_XML_FOREIGN,     /* somebody else's element in <metadata>; not looked into */
     VP_XML_PASSTHROUGH, /* our element in <metadata> */

@@ -12,6 +12,7 @@
 #include "xml/made.h"
 #include "xml/pass.h"
 #include "xml/session_shim.h"
+#include "xml/stock.h"
 
 void
 vp_xml_needs_free(VpXmlNeeds *needs)
@@ -34,14 +35,29 @@ adds_device(char **words)
 }
 
 static bool
-action_needs_facts(const VpAction *action)
+action_adds_device(const VpAction *action)
 {
-    return action->kind == VP_ACTION_MODIFY ||
-           (action->kind == VP_ACTION_EXTRA && adds_device(action->words));
+    return action->kind == VP_ACTION_EXTRA && adds_device(action->words);
 }
 
 static bool
-step_needs_facts(const VpStep *step)
+action_sets(const VpAction *action)
+{
+    return action->kind == VP_ACTION_MODIFY;
+}
+
+static bool
+any_action(const VpAlter *alter, bool (*is)(const VpAction *action))
+{
+    for (guint i = 0; i < alter->actions->len; i++) {
+        if (is(alter->actions->pdata[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool
+step_adds_device(const VpStep *step)
 {
     switch (step->kind) {
     case VP_STEP_WORDS:
@@ -49,23 +65,31 @@ step_needs_facts(const VpStep *step)
     case VP_STEP_GROUP:
         return g_str_equal(step->group->name, "device");
     case VP_STEP_ALTER:
-        break;
+        return any_action(step->alter, action_adds_device);
     }
-    for (guint i = 0; i < step->alter->actions->len; i++) {
-        if (action_needs_facts(step->alter->actions->pdata[i]))
+    g_assert_not_reached();
+}
+
+static bool
+step_sets(const VpStep *step)
+{
+    return step->kind == VP_STEP_ALTER && any_action(step->alter, action_sets);
+}
+
+static bool
+any_step(const VpPlan *wishes, bool (*is)(const VpStep *step))
+{
+    for (guint i = 0; i < wishes->steps->len; i++) {
+        if (is(wishes->steps->pdata[i]))
             return true;
     }
     return false;
 }
 
-static bool
-needs_facts(const VpPlan *wishes)
+bool
+vp_xml_needs_stock(const VpPlan *wishes)
 {
-    for (guint i = 0; i < wishes->steps->len; i++) {
-        if (step_needs_facts(wishes->steps->pdata[i]))
-            return true;
-    }
-    return false;
+    return any_step(wishes, step_adds_device);
 }
 
 static bool
@@ -107,7 +131,9 @@ add(const VpXmlDomain *domain, VpPlan *wishes, GPtrArray *list)
     needs->type = g_strdup(machine.type);
     needs->arch = g_strdup(machine.arch);
     needs->machine = g_strdup(machine.machine);
-    needs->facts = needs_facts(wishes);
+    needs->facts = any_step(wishes, step_adds_device) || any_step(wishes, step_sets);
+    if (vp_xml_needs_stock(wishes))
+        vp_xml_stock(domain, wishes);
     needs->upstream = vp_xml_emulator_is_shim(domain);
     g_ptr_array_add(list, needs);
 }

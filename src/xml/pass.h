@@ -4,6 +4,9 @@
 #include "xml/domain.h"
 #include "xml/passthrough.h"
 
+/* Whether devices are added, for which libvirt's part of the command line has to be known. */
+bool vp_xml_needs_stock(const VpPlan *wishes);
+
 /* What is done with one domain that is in one of the two forms, not in some of both. @needs: as
  * given to vp_xml_pass(). */
 typedef bool (*VpXmlPassFunc)(const VpXmlDomain *domain, const VpXmlRules *rules, GPtrArray *needs,

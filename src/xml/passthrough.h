@@ -64,7 +64,7 @@ typedef struct VpXmlMachine {
     const char *machine; /* <os><type machine=''> */
 } VpXmlMachine;
 
-/* How documents are translated; borrowed strings. */
+/* How documents are translated; all of it is borrowed. */
 typedef struct VpXmlRules {
     VpSessionPolicy policy;
     const char *session_dir; /* absolute directory in which QEMU makes the session sockets;
@@ -72,6 +72,8 @@ typedef struct VpXmlRules {
     bool running;            /* documents describe a guest that runs elsewhere or did (migration,
                               * restore): what is stock in them is what it was started with, and
                               * stays, -device words too */
+
+    const GPtrArray *previous; /* of char *: for the wishes, see plan.h; NULL: none */
 
     /* Turns what the author wants into words for the command line and a plan for the shim.
      * @wishes: as in argv/compile.h, `emulator` set. *ret_words: NULL-terminated, g_strfreev();
@@ -191,6 +193,11 @@ typedef struct VpXmlSnapshot {
 
 void vp_xml_snapshot_clear(VpXmlSnapshot *snapshot);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpXmlSnapshot, vp_xml_snapshot_clear)
+
+/* What a domain's own <commandline>s add, the first domain of a document in upstream form.
+ * *ret_words: their words, NULL-terminated, g_strfreev(). *ret_plan: the shim's plan, g_free(),
+ * NULL: there is none. false: no domain document. */
+bool vp_xml_read_added(const char *xml, char ***ret_words, char **ret_plan);
 
 /* Reads libvirt's <domainsnapshot>. false: it is none, or says too little. */
 bool vp_xml_read_snapshot(const char *xml, const char *key, VpXmlSnapshot *ret_snapshot);

@@ -31,6 +31,7 @@
 #include "xml/made.h"
 #include "xml/pass.h"
 #include "xml/session_shim.h"
+#include "xml/stock.h"
 
 #include <string.h>
 
@@ -296,6 +297,10 @@ compile(const VpXmlDomain *domain, const VpXmlRules *rules, const char *path,
     if (!wishes->plan->emulator)
         wishes->plan->emulator = find_emulator(domain, rules, error);
     wishes->plan->session = path && vp_xml_session_shim_is_wanted(domain, rules);
+    wishes->plan->previous = rules->previous;
+    wishes->plan->running = rules->running;
+    if (vp_xml_needs_stock(wishes->plan))
+        vp_xml_stock(domain, wishes->plan);
     if (!wishes->plan->emulator ||
         !rules->compile(wishes->plan, &compiled->words, &compiled->plan, rules->data, error))
         return false;

@@ -159,7 +159,7 @@ print_compiled(VpJsonWriter *out, GError **error)
     g_autoptr(VpPlan) wishes = vp_plan_from_json(input, error);
     g_auto(VpCompiled) compiled = { 0 };
 
-    if (!wishes || !vp_compile(wishes, NULL, &compiled, error))
+    if (!wishes || !vp_compile(wishes, NULL, NULL, &compiled, error))
         return false;
     print_strings(out, NULL, compiled.words);
     return true;

@@ -40,7 +40,7 @@ compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data,
     g_auto(VpCompiled) compiled = { 0 };
     g_autoptr(VpPlan) read = NULL;
 
-    if (!vp_compile(wishes, &source, &compiled, error))
+    if (!vp_compile(wishes, &source, NULL, &compiled, error))
         return false;
     *ret_plan = vp_plan_to_json(compiled.shim, error);
     read = *ret_plan ? vp_plan_from_json(*ret_plan, error) : NULL;

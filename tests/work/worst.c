@@ -163,7 +163,7 @@ compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data,
     static const VpTypeSource source = { .lookup = lookup, .collect = collect };
     g_auto(VpCompiled) compiled = { 0 };
 
-    if (!vp_compile(wishes, &source, &compiled, error))
+    if (!vp_compile(wishes, &source, NULL, &compiled, error))
         return false;
     *ret_plan = compiled.shim ? vp_plan_to_json(compiled.shim, error) : NULL;
     if (compiled.shim && !*ret_plan)
