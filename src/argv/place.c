@@ -13,7 +13,8 @@
  * devices that had a place in the definition before; by all others, from the end of a bus.
  *
  * A device is known again by its id; without one by all that it says but for its place; else as the
- * next of its type. So the others of a domain may come, go and change.
+ * next of its type. So the others of a domain may come, go and change. One that was defined before
+ * devices had addresses is where QEMU has put it, and stays there where that can be told.
  */
 
 #include "argv/place.h"
@@ -374,6 +375,75 @@ copy_place(const Work *work, VpBusKind kind, VpOption *device, const VpOption *b
     return copied;
 }
 
+/* Whether all libvirt's devices that may sit there are known. */
+static bool
+knows_all(const Work *work, VpBusKind kind)
+{
+    const GPtrArray *apart = work->placing->apart;
+
+    for (guint i = 0; apart && kind == VP_BUS_PCI && i < apart->len; i++) {
+        if (!((const VpApart *)apart->pdata[i])->placed)
+            return false;
+    }
+    return work->placing->generated != NULL;
+}
+
+/* The bus on which QEMU has put the device. Of several of a kind other than PCI's it is hard to
+ * tell which one QEMU finds first. */
+static const VpBus *
+only_bus(const Work *work, VpBusKind kind, const char *name)
+{
+    const VpBus *found = NULL;
+
+    if (kind == VP_BUS_PCI || name)
+        return find_bus(work, kind, name);
+    for (guint i = 0; i < work->buses->len; i++) {
+        const VpBus *bus = work->buses->pdata[i];
+
+        if (bus->kind != kind)
+            continue;
+        if (found)
+            return NULL;
+        found = bus;
+    }
+    return found;
+}
+
+/* QEMU takes the first place that is free, counted from the beginning. */
+static bool
+first_free(const Work *work, const VpBus *bus, guint *ret_place)
+{
+    guint place = 0;
+    bool found = false;
+
+    for (guint i = 0; vp_bus_place(bus, i, &place); i++) {
+        g_autofree char *text = vp_bus_place_text(bus->kind, place);
+
+        if (holder_of(work->whole, bus, text) || (found && place > *ret_place))
+            continue;
+        *ret_place = place;
+        found = true;
+    }
+    return found;
+}
+
+/* A guest that runs has nothing that its words do not say; other definitions are written anew. */
+static bool
+keep_unplaced(Work *work, VpBusKind kind, VpOption *device, const VpOption *before, GError **error)
+{
+    g_autofree char *name = get(before, "bus");
+    const VpBus *bus = knows_all(work, kind) ? only_bus(work, kind, name) : NULL;
+    g_autofree char *text = NULL;
+    guint place = 0;
+
+    if (work->placing->running)
+        g_hash_table_add(work->settled, device);
+    if (work->placing->running || !bus || !first_free(work, bus, &place))
+        return true;
+    text = vp_bus_place_text(kind, place);
+    return put(work, bus, text, device, error);
+}
+
 /* Gives the device its place of before, if it was on a bus that there is and that it may be on. */
 static bool
 keep_place(Work *work, VpBusKind kind, VpOption *device, const VpOption *before, GError **error)
@@ -381,11 +451,8 @@ keep_place(Work *work, VpBusKind kind, VpOption *device, const VpOption *before,
     g_autofree char *name = get(device, "bus"), *name_before = get(before, "bus");
     const VpBus *bus = find_bus(work, kind, name_before);
 
-    if (!has_place(before, kind)) {
-        if (work->placing->running)
-            g_hash_table_add(work->settled, device);
-        return true;
-    }
+    if (!has_place(before, kind))
+        return keep_unplaced(work, kind, device, before, error);
     if (name && g_strcmp0(name, name_before) != 0)
         return true;
     if (!work->placing->generated)

@@ -190,8 +190,12 @@ static const Case cases[] = {
     { "a place that libvirt has taken since", PC, "virtio-net-pci,id=net9,bus=pci.0,addr=0x10",
       "edu,id=a,bus=pci.0,addr=0x10", "edu,id=a", "!'-device edu,id=a,bus=pci.0,addr=0x10' and "
       "'-device virtio-net-pci,id=net9,bus=pci.0,addr=0x10' both want address 0x10.0 of pci.0" },
-    { "placed now, if it was not before", PC, "", "edu,id=a", "edu,id=a",
-      "edu,id=a,bus=pci.0,addr=0x1e" },
+    { "where QEMU has put it before there were places", PC, "edu,bus=pci.0,addr=0x2|"
+      "edu,bus=pci.0,addr=0x4.0x1", "edu,id=a|edu,id=b|edu,id=c,bus=pci.0",
+      "edu|edu,id=a|edu,id=b|edu,id=c", "edu,bus=pci.0,addr=0x1e|edu,id=a,bus=pci.0,addr=0x3|"
+      "edu,id=b,bus=pci.0,addr=0x5|edu,id=c,bus=pci.0,addr=0x6" },
+    { "on two buses that cannot be told", PC, "qemu-xhci,id=usb|qemu-xhci,id=usb1",
+      "usb-kbd,id=a", "usb-kbd,id=a", "usb-kbd,id=a,bus=usb.0,port=4" },
 };
 
 static void

@@ -28,6 +28,7 @@
 #include "qemu_passthrough/native.h"
 #include "qemu_passthrough/process.h"
 #include "qemu_passthrough/shims.h"
+#include "qemu_passthrough/translation.h"
 #include "xml/alterations.h"
 
 #include <string.h>
@@ -45,6 +46,7 @@ struct VpCommandline {
     GSource *later;          /* what needs no question is done in the next turn of the loop */
     VpWork *work;            /* a thread's, or NULL */
     VpFacts *facts;          /* being gathered, or at hand; NULL: neither */
+    char *replaced;          /* ALTER: the definition as it is, upstream form, until it is used */
     char *upstream;          /* ALTER: the new definition, upstream form */
     GPtrArray *links;        /* of VpShimLink, for that; NULL: none */
     bool defining;           /* it is with libvirtd, who may accept it */
@@ -165,6 +167,7 @@ typedef struct Task {
     VpFacts *facts;          /* a reference; NULL: none are needed */
     char *text;              /* what libvirtd has said, or the definition in author's form */
     char *change;            /* <qemu:commandline> */
+    char *replaced;          /* the definition that is replaced; NULL: none is */
     guint mode;
     char *result;            /* what comes of it: a document, */
     GPtrArray *needs;        /* what its translation needs, */
@@ -180,6 +183,7 @@ task_free(gpointer data)
     vp_facts_unref(task->facts);
     g_free(task->text);
     g_free(task->change);
+    g_free(task->replaced);
     g_free(task->result);
     g_clear_pointer(&task->needs, g_ptr_array_unref);
     vp_native_clear(&task->native);
@@ -289,8 +293,10 @@ static void
 translate(gpointer data)
 {
     Task *task = data;
+    g_autoptr(GPtrArray) devices = vp_added_devices(task->replaced);
     VpXmlRules rules = vp_facts_rules(task->facts);
 
+    rules.previous = devices;
     if (vp_xml_translate(&rules, task->text, &task->result, &task->error) && !task->result)
         task->result = g_strdup(task->text);
 }
@@ -317,12 +323,15 @@ on_facts(VpFacts *facts, gpointer data)
 {
     VpCommandline *job = data;
     const vp_error_body *denied = vp_facts_denied(facts);
+    Task *task = NULL;
 
-    if (denied)
+    if (denied) {
         job->func(NULL, NULL, denied, job->data);
-    else
-        run(task_new(job, vp_facts_ref(facts), g_strdup(job->result.xml)), translate,
-            on_translated);
+        return;
+    }
+    task = task_new(job, vp_facts_ref(facts), g_strdup(job->result.xml));
+    task->replaced = g_steal_pointer(&job->replaced);
+    run(task, translate, on_translated);
 }
 
 static void
@@ -356,8 +365,10 @@ on_definition(VpCommandline *job, const VpCallReply *reply)
 {
     char *xml = read_string(job, reply);
 
-    if (xml)
-        run(task_new(job, vp_facts_new(job->client->daemon), xml), change, on_changed);
+    if (!xml)
+        return;
+    job->replaced = g_strdup(xml);
+    run(task_new(job, vp_facts_new(job->client->daemon), xml), change, on_changed);
 }
 
 /* --- get ------------------------------------------------------------------ */
@@ -529,6 +540,7 @@ vp_commandline_free(VpCommandline *job)
     vp_facts_unref(job->facts);
     vp_commandline_wish_clear(&job->wish);
     vp_shims_settle(job->links, job->defining);
+    g_free(job->replaced);
     g_free(job->upstream);
     clear_result(&job->result);
     g_free(job);

@@ -6,6 +6,7 @@ the source libvirtd itself reach both by their own virtpassd.
 """
 
 import functools
+import re
 import unittest
 
 import libvirt
@@ -121,6 +122,27 @@ class Migration(Comparison):
             assert " -msg timestamp=off" in proctree.command_line(pid)
             for text in (other.virsh("dumpxml", "g"), other.virsh("dumpxml", "--inactive", "g")):
                 assert "qemu:alter" in text and "irtpass" not in text, text
+            other.virsh("migrate", "g", side.uri, "--migrateuri", OVER, "--live", "--persistent",
+                        "--undefinesource")
+
+    def case_added_device(self, side):
+        """A device with state that was added is at its place there too, whatever was plugged in
+        and out before"""
+        side.note("nothing to compare", "libvirt would lose the guest")
+        if not side.through:
+            return
+        other = self.destination(side)
+        nics = [f"<interface type='user'><mac address='52:54:00:00:00:0{n}'/>"
+                "<model type='virtio'/></interface>" for n in range(3)]
+        side.start("g", devices=nics[0] + nics[1], after="<qemu:device id='mine'>"
+                   "<driver>virtio-rng-pci</driver></qemu:device>\n")
+        side.virsh("attach-device", "g", side.write("plug.xml", nics[2]), "--live")
+        side.virsh("detach-device", "g", side.write("unplug.xml", nics[0]), "--live")
+        side.virsh("qemu-monitor-command", "g", '{"execute":"system_reset"}')
+        for options in ([], ["--p2p"]):
+            self.migrate(side, other, "--live", "--persistent", "--undefinesource", *options)
+            pci = other.virsh("qemu-monitor-command", "g", "--hmp", "info pci")
+            assert re.search(r'device  30, function 0:(?:.*\n){1,9}.*id "mine"', pci), pci
             other.virsh("migrate", "g", side.uri, "--migrateuri", OVER, "--live", "--persistent",
                         "--undefinesource")
 

@@ -7,6 +7,7 @@ import re
 from harness import guest
 from harness.libvirtd import VirshFailed
 from harness.real import RealGuests
+from harness.virtpassd import virtpass
 
 NIC = "<interface type='user'><mac address='52:54:00:00:00:{:02x}'/><model type='{}'/></interface>"
 ROOT = "<controller type='pci' index='0' model='pcie-root'/>"
@@ -112,3 +113,126 @@ class Placement(RealGuests):
         self.through("destroy", "g")
         message = self.refused(taken.replace("</bus>", "</bus><addr>1</addr>"))
         self.assertIn("a port that has slot 0 only", message)
+
+    # -- for life ---------------------------------------------------------------
+
+    def test_redefined(self):
+        """What else of a domain comes, goes and changes moves nothing."""
+        own = ("<qemu:device id='a'><driver>edu</driver></qemu:device>"
+               "<qemu:device id='b'><driver>virtio-rng-pci</driver></qemu:device>")
+        more = ("<qemu:device id='c'><driver>edu</driver></qemu:device>"
+                "<qemu:device id='b'><driver>virtio-rng-pci</driver></qemu:device>"
+                "<qemu:device id='a'><driver>edu</driver><dma_mask>255</dma_mask></qemu:device>")
+        self.define_pc(nic(), own)
+        self.assertEqual(self.places(), {"a": "0x1e", "b": "0x1d"})
+        shown = self.through("dumpxml", "--inactive", "g")
+        self.assertIn(own.split("><", 1)[1].split("</qemu:device>", 1)[0], shown)
+        self.redefine(lambda xml: xml)
+        self.assertEqual(self.places(), {"a": "0x1e", "b": "0x1d"})
+        self.redefine(lambda xml: xml.replace("</devices>", nic(2) + "</devices>"))
+        self.assertEqual(self.places(), {"a": "0x1e", "b": "0x1d"})
+        without = re.sub(r"\s*<qemu:device.*</qemu:device>", more,
+                         self.through("dumpxml", "--inactive", "g"), flags=re.S)
+        self.define_xml(without)
+        self.assertEqual(self.places(), {"a": "0x1e", "b": "0x1d", "c": "0x1c"})
+        self.through("start", "g")
+        self.assertEqual({slot: name for slot, name in self.pci().items() if slot > 20},
+                         {28: "c", 29: "b", 30: "a"})
+
+    def test_chosen_by_the_author(self):
+        self.define_pc(nic(), "<qemu:device id='a'><driver>edu</driver><addr>9</addr>"
+                              "</qemu:device>")
+        self.assertEqual(self.places(), {"a": "9"})
+        self.redefine(lambda xml: xml.replace("<addr>9</addr>", ""))
+        self.assertEqual(self.places(), {"a": "9"})
+        self.redefine(lambda xml: xml.replace("edu</driver>", "edu</driver><addr>0xa</addr>"))
+        self.assertEqual(self.places(), {"a": "0xa"})
+
+    def test_clashes(self):
+        """Two for one place are refused at define, by name; the next good one works."""
+        at = "<address type='pci' domain='0' bus='0' slot='0x0a' function='0'/></interface>"
+        named = nic().replace("</interface>", at)
+        taken = commandline("edu,id=e,addr=0xa")
+        message = self.refused(guest.domain("g", devices=named, after=taken))
+        self.assertIn("edu,id=e,addr=0xa", message)
+        self.assertRegex(message, "<interface> in line [0-9]+")
+        message = self.refused(guest.domain(
+            "g", devices="<rng model='virtio'><backend model='random'>/dev/urandom</backend>"
+                         "<address type='pci' domain='0' bus='0' slot='0x0a' function='0'/></rng>",
+            after=taken))
+        self.assertIn("virtio-rng-pci", message)
+        message = self.refused(guest.domain("g", after=commandline("edu,id=e,addr=0xa",
+                                                                   "edu,id=f,addr=0a.0")))
+        self.assertIn("id=e", message)
+        self.assertIn("id=f", message)
+        self.define_xml(guest.domain("g", devices=nic(), after=taken))
+        self.through("start", "g")
+        self.assertEqual(self.pci()[10], "e")
+
+    def test_altered(self):
+        """virtpass alter leaves a device where it is, and gives a new one a place of its own."""
+        self.define_pc("", commandline("edu,id=a"))
+        for name, places in (("b", {"a": "0x1e", "b": "0x1d"}),
+                             ("c", {"a": "0x1e", "b": "0x1d", "c": "0x1c"})):
+            change = self.file(f"<qemu:commandline xmlns:qemu='{guest.QEMU_NS}'>"
+                               + words(f"edu,id={name}") + "</qemu:commandline>", "change.xml")
+            virtpass("-c", self.virtpassd.uri, "alter", "g", change)
+            self.assertEqual(self.places(), places)
+
+    def test_saved(self):
+        """A saved guest comes back, whatever has become of its definition."""
+        self.define_pc(nic(1) + nic(2), commandline("virtio-rng-pci,id=L", "edu,id=E"))
+        self.through("start", "g")
+        self.through("attach-device", "g", self.file(nic(3)), "--live")
+        self.through("detach-device", "g", self.file(nic(1)), "--live")
+        self.qmp("system_reset")
+        before = self.pci()
+        self.assertEqual((before[30], before[29]), ("L", "E"))
+        taken = sorted(before)
+        self.through("managedsave", "g")
+        self.redefine(lambda xml: re.sub("<qemu:commandline>.*</qemu:commandline>",
+                                         commandline("edu,id=Z", "virtio-rng-pci,id=L"), xml,
+                                         flags=re.S))
+        self.assertEqual(self.places(), {"Z": "0x1d", "L": "0x1e"})
+        self.through("start", "g")
+        after = self.pci()
+        self.assertEqual(sorted(after), taken)
+        self.assertEqual((after[30], after[29]), ("L", "E"))
+
+    def places(self):
+        return {device["id"]: device["addr"] for device in self.stored() if "id" in device}
+
+    # -- other buses --------------------------------------------------------------
+
+    def test_other_buses(self):
+        """USB, SCSI, virtio-serial and IDE, with what libvirt plugs in afterwards."""
+        disk = self.virtpassd.path("d.img")
+        with open(disk, "wb") as file:
+            file.truncate(1 << 20)
+        xml = guest.domain("g", devices=(
+            "<controller type='scsi' model='virtio-scsi'/><controller type='virtio-serial'/>"
+            "<input type='tablet' bus='usb'/>"
+            "<channel type='null'><target type='virtio' name='one'/></channel>"),
+            after=commandline("usb-kbd,id=u", "virtserialport,id=p,name=mine",
+                              "scsi-hd,id=s,drive=d", "ide-hd,id=i,drive=e").replace(
+                "</qemu:commandline>",
+                "".join(f"<qemu:arg value='-blockdev'/><qemu:arg value='driver=null-co,"
+                        f"node-name={node}'/>" for node in "de") + "</qemu:commandline>"))
+        self.define_xml(xml.replace("<controller type='usb' model='none'/>",
+                                    "<controller type='usb' model='qemu-xhci' ports='8'/>"))
+        found = {device["id"]: device for device in self.stored() if "id" in device}
+        self.assertEqual((found["u"]["bus"], found["u"]["port"]), ("usb.0", "8"))
+        self.assertEqual((found["s"]["bus"], found["s"]["scsi-id"]), ("scsi0.0", 255))
+        self.assertEqual((found["p"]["bus"], found["p"]["nr"]), ("virtio-serial0.0", 30))
+        self.assertEqual((found["i"]["bus"], found["i"]["unit"]), ("ide.1", 1))
+        self.through("start", "g")
+        for plugged in (
+                "<input type='keyboard' bus='usb'/>",
+                "<channel type='null'><target type='virtio' name='two'/></channel>",
+                f"<disk type='file' device='disk'><source file='{disk}'/>"
+                "<target dev='sda' bus='scsi'/></disk>"):
+            self.through("attach-device", "g", self.file(plugged), "--live")
+        for name, value in (("u", "port"), ("p", "nr"), ("s", "scsi-id"), ("i", "unit")):
+            told = self.query("qom-get", {"path": f"/machine/peripheral/{name}",
+                                          "property": value})
+            self.assertEqual(told, found[name][value])
