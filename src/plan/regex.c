@@ -12,8 +12,8 @@
  * the longer it is written, for a set is searched from its start, and the more groups the pattern
  * has, for PCRE copies what they hold. The memory of a match has a limit of its own.
  *
- * GLib replaces, and knows no such calls. Before it does, the matches are found once in the way
- * that is paid for, and GLib's way is shorter.
+ * GLib expands the references of a replacement, and knows no such calls. So each match is found in
+ * the way that is paid for, and then again by GLib, whose way is shorter.
  *
  * PCRE obeys settings only at the very beginning of a pattern. The empty group in front ends that
  * beginning, so that an author cannot change how his pattern is read, nor its limits.
@@ -363,9 +363,9 @@ pay_for_item(pcre2_callout_block *block, void *data)
                ? 0 : PCRE2_ERROR_CALLOUT;
 }
 
-/* PCRE's number: of what was found, or negative. */
+/* PCRE's number: of what was found, or negative. @not_empty: what is found at @start is not. */
 static int
-search(Run *run, const char *subject, gsize start)
+search(Run *run, const char *subject, gsize start, bool not_empty)
 {
     const VpRegex *regex = run->regex;
 
@@ -375,7 +375,8 @@ search(Run *run, const char *subject, gsize start)
     pcre2_set_heap_limit(regex->context, VP_REGEX_HEAP_KIB_MAX);
     pcre2_set_match_limit(regex->context, G_MAXUINT32);
     return pcre2_match(regex->compiled, (PCRE2_SPTR)subject, strlen(subject), start,
-                       PCRE2_NO_UTF_CHECK, regex->found, regex->context);
+                       PCRE2_NO_UTF_CHECK | (not_empty ? PCRE2_NOTEMPTY_ATSTART : 0),
+                       regex->found, regex->context);
 }
 
 static void
@@ -395,14 +396,14 @@ set_search_error(const Run *run, int code, const char *subject, guint64 before, 
                   VP_BUDGET_STEPS_MAX);
 }
 
-/* The first match at or behind @start. */
+/* The first match at or behind @start, there not an empty one if @not_empty. */
 static VpMatch
-search_once(const VpRegex *regex, const char *subject, gsize start, VpBudget *budget,
-            GError **error)
+search_once(const VpRegex *regex, const char *subject, gsize start, bool not_empty,
+            VpBudget *budget, GError **error)
 {
     Run run = { .regex = regex, .budget = budget };
     guint64 before = budget->left;
-    int n = search(&run, subject, start);
+    int n = search(&run, subject, start, not_empty);
 
     if (n >= 0)
         return VP_MATCH_YES;
@@ -433,7 +434,7 @@ vp_regex_match(VpRegex *regex, const char *subject, VpBudget *budget, GError **e
         return VP_MATCH_NO;
     if (!ensure_compiled(regex, budget, error))
         return VP_MATCH_FAILED;
-    return search_once(regex, subject, 0, budget, error);
+    return search_once(regex, subject, 0, false, budget, error);
 }
 
 /* --- replacing ---------------------------------------------------------------- */
@@ -456,84 +457,110 @@ vp_regex_check_replacement(const char *text, GError **error)
     return false;
 }
 
+/* A replacement on its way through the subject. */
 typedef struct Replacing {
+    VpRegex *regex;
+    const char *subject;
     const char *replacement;
     VpBudget *budget;
-    GError **error;
-    guint n;        /* matches that were replaced */
-    bool failed;    /* *error is set */
+    GString *result;
+    gsize copied; /* of the subject: what is in the result, as it was or replaced */
 } Replacing;
 
-static gboolean
-replace_one(const GMatchInfo *info, GString *result, gpointer data)
+/* GLib's copy of the expression, which knows what references stand for. */
+static bool
+ensure_replacer(VpRegex *regex, VpBudget *budget, GError **error)
 {
-    Replacing *replacing = data;
-    g_autofree char *text = g_match_info_expand_references(info, replacing->replacement, NULL);
-
-    replacing->n++;
-    g_string_append(result, text ? text : "");
-    if (result->len > VP_ARGV_WORD_MAX)
-        replacing->failed = !vp_refuse(replacing->error, VP_ERROR_LIMIT,
-                                       "the value gets longer than the %u bytes that a word may "
-                                       "have", VP_ARGV_WORD_MAX);
-    else
-        replacing->failed = !vp_budget_spend(replacing->budget,
-                                             10 + strlen(replacing->replacement)
-                                             + (text ? strlen(text) / 8 : 0), replacing->error);
-    return replacing->failed;
+    if (regex->replacer)
+        return true;
+    if (!pay_for_compiling(regex->pattern, budget, error))
+        return false;
+    regex->replacer = g_regex_new(regex->limited, 0, 0, NULL);
+    return true;
 }
 
-/* Finds all that GLib is going to find, so that it is paid for. */
-static VpMatch
-search_all(const VpRegex *regex, const char *subject, VpBudget *budget, GError **error)
+/* What stands for the match that was found from @start on. NULL and @error. */
+static char *
+expand(const Replacing *replacing, gsize start, bool not_empty, GError **error)
 {
-    const PCRE2_SIZE *range = pcre2_get_ovector_pointer(regex->found);
+    g_autoptr(GMatchInfo) info = NULL;
+    GRegexMatchFlags flags = not_empty ? G_REGEX_MATCH_NOTEMPTY_ATSTART : 0;
+    GError *reason = NULL;
+    char *text = NULL;
+
+    if (g_regex_match_full(replacing->regex->replacer, replacing->subject, -1, start, flags, &info,
+                           &reason))
+        text = g_match_info_expand_references(info, replacing->replacement, &reason);
+    if (text)
+        return text;
+    vp_refuse(error, VP_ERROR_LIMIT, "%s", reason ? reason->message : "it is not found again");
+    g_clear_error(&reason);
+    return NULL;
+}
+
+/* Puts @text for the match, of the bytes from @from up to @to. */
+static bool
+put(Replacing *replacing, gsize from, gsize to, const char *text, GError **error)
+{
+    GString *result = replacing->result;
+
+    g_string_append_len(result, replacing->subject + replacing->copied, from - replacing->copied);
+    g_string_append(result, text);
+    replacing->copied = to;
+    if (result->len > VP_ARGV_WORD_MAX)
+        return vp_refuse(error, VP_ERROR_LIMIT, "the value gets longer than the %u bytes that a "
+                         "word may have", VP_ARGV_WORD_MAX);
+    return vp_budget_spend(replacing->budget, 10 + strlen(replacing->replacement)
+                           + strlen(text) / 8, error);
+}
+
+/*
+ * As sed does: no place is replaced twice. Where a match has ended no empty one may begin, and what
+ * follows an empty match stays as it is.
+ */
+static VpMatch
+replace_all(Replacing *replacing, GError **error)
+{
+    const PCRE2_SIZE *range = pcre2_get_ovector_pointer(replacing->regex->found);
+    const char *subject = replacing->subject;
     gsize size = strlen(subject), start = 0;
+    bool not_empty = false;
     VpMatch match = VP_MATCH_YES, any = VP_MATCH_NO;
 
     while (match == VP_MATCH_YES && start <= size) {
-        match = search_once(regex, subject, start, budget, error);
+        g_autofree char *text = NULL;
+
+        match = search_once(replacing->regex, subject, start, not_empty, replacing->budget, error);
         if (match != VP_MATCH_YES)
             break;
         any = VP_MATCH_YES;
-        if (range[1] > start)
-            start = range[1];
-        else
+        text = expand(replacing, start, not_empty, error);
+        if (!text || !put(replacing, range[0], range[1], text, error))
+            return VP_MATCH_FAILED;
+        not_empty = range[1] > range[0];
+        start = range[1];
+        if (!not_empty)
             start = start < size ? (gsize)(g_utf8_next_char(subject + start) - subject) : size + 1;
     }
     return match == VP_MATCH_FAILED ? match : any;
-}
-
-/* NULL: nothing matches, or *replacing->error is set. The searches are paid for. */
-static char *
-replace_all(VpRegex *regex, const char *subject, Replacing *replacing)
-{
-    g_autoptr(GError) reason = NULL;
-    g_autofree char *result = NULL;
-
-    if (!regex->replacer) {
-        if (!pay_for_compiling(regex->pattern, replacing->budget, replacing->error))
-            return NULL;
-        regex->replacer = g_regex_new(regex->limited, 0, 0, NULL);
-    }
-    result = g_regex_replace_eval(regex->replacer, subject, -1, 0, 0, replace_one, replacing,
-                                  &reason);
-    if (reason && !replacing->failed)
-        g_set_error_literal(replacing->error, VP_ERROR, VP_ERROR_LIMIT, reason->message);
-    if (reason || replacing->failed || replacing->n == 0)
-        return NULL;
-    return g_steal_pointer(&result);
 }
 
 char *
 vp_regex_replace(VpRegex *regex, const char *subject, const char *replacement, VpBudget *budget,
                  GError **error)
 {
-    Replacing replacing = { .replacement = replacement, .budget = budget, .error = error };
+    g_autoptr(GString) result = g_string_new(NULL);
+    Replacing replacing = { .regex = regex, .subject = subject, .replacement = replacement,
+                            .budget = budget, .result = result };
 
     if (!begin_run(subject, budget, error) || !g_utf8_validate(subject, -1, NULL)
-        || !ensure_compiled(regex, budget, error)
-        || search_all(regex, subject, budget, error) != VP_MATCH_YES)
+        || !ensure_compiled(regex, budget, error) || !ensure_replacer(regex, budget, error)
+        || replace_all(&replacing, error) != VP_MATCH_YES)
         return NULL;
-    return replace_all(regex, subject, &replacing);
+    g_string_append(result, subject + replacing.copied);
+    if (result->len <= VP_ARGV_WORD_MAX)
+        return g_string_free(g_steal_pointer(&result), FALSE);
+    vp_refuse(error, VP_ERROR_LIMIT, "the value gets longer than the %u bytes that a word may have",
+              VP_ARGV_WORD_MAX);
+    return NULL;
 }

@@ -34,6 +34,7 @@ bool vp_regex_rules_out(const VpRegex *regex, const char *written);
 /* Whether @text is a replacement: \1 and \g<name> well written. */
 bool vp_regex_check_replacement(const char *text, GError **error);
 
-/* Every match in @subject replaced; NULL with @error, or without it when nothing matches. */
+/* Every match in @subject replaced, as sed does: behind a match no empty one. NULL with @error, or
+ * without it when nothing matches. */
 char *vp_regex_replace(VpRegex *regex, const char *subject, const char *replacement,
                        VpBudget *budget, GError **error);

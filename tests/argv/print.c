@@ -10,6 +10,8 @@
  *     print get OPTION VALUE KEY             what vp_value_get() finds
  *     print compile                          the words that the plan on standard input compiles
  *                                            to without knowing any types
+ *     print replace REGEX TEXT               each line of standard input after vp_regex_replace();
+ *                                            null where nothing matches
  */
 
 #include "argv/cmdline.h"
@@ -17,6 +19,7 @@
 #include "argv/text.h"
 #include "argv/value.h"
 #include "json/write.h"
+#include "plan/regex.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,6 +169,29 @@ print_compiled(VpJsonWriter *out, GError **error)
 }
 
 static bool
+print_replaced(VpJsonWriter *out, const char *pattern, const char *text, GError **error)
+{
+    g_autofree char *input = read_input();
+    g_auto(GStrv) lines = g_strsplit(input, "\n", -1);
+    VpBudget budget = vp_budget_new();
+    g_autoptr(VpRegex) regex = vp_regex_new(pattern, &budget, error);
+    GError *reason = NULL;
+
+    if (!regex)
+        return false;
+    vp_json_begin_array(out, NULL);
+    for (char **line = lines; *line && !reason; line++) {
+        g_autofree char *replaced = vp_regex_replace(regex, *line, text, &budget, &reason);
+
+        vp_json_add_string(out, NULL, replaced);
+    }
+    vp_json_end(out);
+    if (reason)
+        g_propagate_error(error, reason);
+    return !reason;
+}
+
+static bool
 run(int argc, char **argv, VpJsonWriter *out, GError **error)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -176,6 +202,8 @@ run(int argc, char **argv, VpJsonWriter *out, GError **error)
         return print_compiled(out, error);
     if (argc == 7 && g_str_equal(what, "set"))
         return print_set(out, argv + 2, error);
+    if (argc == 4 && g_str_equal(what, "replace"))
+        return print_replaced(out, argv[2], argv[3], error);
     if (argc == 5 && g_str_equal(what, "get"))
         print_get(out, argv + 2);
     else if (argc == 2 && g_str_equal(what, "options"))
