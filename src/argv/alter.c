@@ -25,6 +25,7 @@
 #include "argv/prepare.h"
 #include "argv/select.h"
 #include "argv/value.h"
+#include "argv/vital.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "plan/regex.h"
@@ -305,6 +306,16 @@ static const struct {
     [VP_ACTION_EXTRA] = { "extra", add_extra },
 };
 
+static Outcome
+act(Edit *edit, GError **error)
+{
+    if (!vp_budget_spend(&edit->work->budget, 2, error))
+        return FAILED;
+    if (vp_action_changes_option(edit->action) && !vp_vital_check(edit->option, error))
+        return FAILED;
+    return acts[edit->action->kind].act ? acts[edit->action->kind].act(edit, error) : DONE;
+}
+
 /* Takes one option through all actions; @effects[i] is set where action i had an effect. *place is
  * where it is to be looked for, and where the next one is. */
 static bool
@@ -320,10 +331,7 @@ edit_option(Work *work, const VpPrepared *prepared, VpOption *option, guint *pla
         Outcome outcome = DONE;
 
         edit.action = actions->pdata[edit.i];
-        if (!vp_budget_spend(&work->budget, 2, error))
-            outcome = FAILED;
-        else if (acts[edit.action->kind].act)
-            outcome = acts[edit.action->kind].act(&edit, error);
+        outcome = act(&edit, error);
         if (outcome == FAILED) {
             g_prefix_error(error, "%s: ", acts[edit.action->kind].element);
             return false;

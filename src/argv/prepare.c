@@ -11,6 +11,7 @@
 #include "argv/prepare.h"
 
 #include "argv/pairs.h"
+#include "argv/vital.h"
 #include "base/error.h"
 #include "plan/regex.h"
 
@@ -186,15 +187,59 @@ check_needs(const Look *look, GError **error)
 }
 
 static bool
+prefix_action(const VpAlter *alter, const VpAction *action, GError **error)
+{
+    g_autofree char *label = vp_alter_label(alter);
+
+    g_prefix_error(error, "%s, %s: ", label, kinds[action->kind].element);
+    return false;
+}
+
+static bool
 look_at_action(Look *look, GError **error)
 {
-    g_autofree char *label = NULL;
-
     if (check_needs(look, error) && kinds[look->action->kind].look(look, error))
         return true;
-    label = vp_alter_label(look->prepared->alter);
-    g_prefix_error(error, "%s, %s: ", label, kinds[look->action->kind].element);
-    return false;
+    return prefix_action(look->prepared->alter, look->action, error);
+}
+
+static bool
+look_at_actions(Look *look, GError **error)
+{
+    const VpAlter *alter = look->prepared->alter;
+    VpPrepared *prepared = look->prepared;
+
+    g_ptr_array_set_size(prepared->regexes, alter->actions->len);
+    g_ptr_array_set_size(prepared->extras, alter->actions->len);
+    for (guint i = 0; i < alter->actions->len; i++) {
+        look->action = alter->actions->pdata[i];
+        look->ret_regex = (VpRegex **)&prepared->regexes->pdata[i];
+        look->ret_extra = (VpCmdline **)&prepared->extras->pdata[i];
+        if (!look_at_action(look, error))
+            return false;
+    }
+    return true;
+}
+
+bool
+vp_action_changes_option(const VpAction *action)
+{
+    return kinds[action->kind].needs > NEEDS_NOTHING;
+}
+
+/* The first action that would change an option which libvirt cannot do without is the culprit. */
+static bool
+check_vital(const VpPrepared *prepared, VpBudget *budget, GError **error)
+{
+    const GPtrArray *actions = prepared->alter->actions;
+
+    for (guint i = 0; i < actions->len; i++) {
+        if (!vp_action_changes_option(actions->pdata[i]))
+            continue;
+        return vp_vital_check_prepared(prepared, budget, error)
+               || prefix_action(prepared->alter, actions->pdata[i], error);
+    }
+    return true;
 }
 
 VpPrepared *
@@ -214,15 +259,8 @@ vp_prepared_new(const VpAlter *alter, VpBudget *budget, GError **error)
         vp_refuse(error, VP_ERROR_XML, "%s: QEMU has no option -%s", label, name);
         return NULL;
     }
-    g_ptr_array_set_size(prepared->regexes, alter->actions->len);
-    g_ptr_array_set_size(prepared->extras, alter->actions->len);
-    for (guint i = 0; i < alter->actions->len; i++) {
-        look.action = alter->actions->pdata[i];
-        look.ret_regex = (VpRegex **)&prepared->regexes->pdata[i];
-        look.ret_extra = (VpCmdline **)&prepared->extras->pdata[i];
-        if (!look_at_action(&look, error))
-            return NULL;
-    }
+    if (!look_at_actions(&look, error) || !check_vital(prepared, budget, error))
+        return NULL;
     return g_steal_pointer(&prepared);
 }
 

@@ -18,6 +18,9 @@ VpPrepared *vp_prepared_new(const VpAlter *alter, VpBudget *budget, GError **err
 void vp_prepared_free(VpPrepared *prepared);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpPrepared, vp_prepared_free)
 
+/* Whether it changes the option that is selected; else it selects, or adds others beside it. */
+bool vp_action_changes_option(const VpAction *action);
+
 /* "alter 2 (-device, line 17)" */
 char *vp_alter_label(const VpAlter *alter);
 

@@ -10,13 +10,11 @@
 
 #include "argv/select.h"
 
+#include "argv/session.h"
 #include "argv/value.h"
 #include "plan/regex.h"
 
 #include <string.h>
-
-/* Id of the chardev that carries the dedicated session. */
-#define SESSION_ID "virtpass-qmp"
 
 /* How many candidates a message names, and of how much of each it quotes. */
 #define CANDIDATES 3
@@ -34,10 +32,11 @@ is_session_word(const VpOption *option)
     bool chardev = strcmp(option->row->name, "chardev") == 0;
     g_autofree char *id = NULL;
 
-    if ((!chardev && strcmp(option->row->name, "mon") != 0) || !strstr(option->value, SESSION_ID))
+    if ((!chardev && strcmp(option->row->name, "mon") != 0)
+        || !strstr(option->value, VP_SESSION_ID))
         return false;
     id = vp_value_get(option->row, option->value, chardev ? "id" : "chardev");
-    return g_strcmp0(id, SESSION_ID) == 0;
+    return g_strcmp0(id, VP_SESSION_ID) == 0;
 }
 
 static bool

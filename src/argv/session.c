@@ -11,8 +11,6 @@
 
 #include "plan/shim.h"
 
-#define CHARDEV "virtpass-qmp"
-
 static char *
 chardev(const char *run_dir)
 {
@@ -20,7 +18,7 @@ chardev(const char *run_dir)
     g_auto(GStrv) parts = g_strsplit(path, ",", -1);
     g_autofree char *doubled = g_strjoinv(",,", parts);
 
-    return g_strconcat("socket,id=" CHARDEV ",path=", doubled, ",server=on,wait=off", NULL);
+    return g_strconcat("socket,id=" VP_SESSION_ID ",path=", doubled, ",server=on,wait=off", NULL);
 }
 
 char **
@@ -32,7 +30,7 @@ vp_argv_add_session(char *const *words, const char *emulator, const char *run_di
     g_strv_builder_add(all, emulator);
     g_strv_builder_addv(all, (const char **)words + 1);
     if (value)
-        g_strv_builder_add_many(all, "-chardev", value, "-mon", "chardev=" CHARDEV ",mode=control",
-                                NULL);
+        g_strv_builder_add_many(all, "-chardev", value, "-mon",
+                                "chardev=" VP_SESSION_ID ",mode=control", NULL);
     return g_strv_builder_end(all);
 }

@@ -14,6 +14,9 @@
 #define SESSION "-chardev socket,id=virtpass-qmp,path=/d/virtpass-u,server=on,wait=off " \
     "-mon chardev=virtpass-qmp,mode=control"
 
+#define MONITOR "-chardev socket,id=charmonitor,fd=9,server=on,wait=off " \
+    "-mon chardev=charmonitor,id=monitor,mode=control"
+
 #define ALTER(OPTION, ACTIONS) "{'alter':'" OPTION "','number':1,'actions':[" ACTIONS "]}"
 #define MATCH(REGEX) "{'do':'match','regex':'" REGEX "'}"
 #define KEY(KEY, REGEX) "{'do':'match','regex':'" REGEX "','key':'" KEY "'}"
@@ -61,13 +64,16 @@ static const Case cases[] = {
     { "the second of those that match",
       "{'alter':'device','number':1,'occurs':2,'actions':[" MATCH("x") "," REMOVE "]}",
       "-device x1 -device b -device x2 -device x3", "-device x1 -device b -device x3" },
-    { "not the session", ALTER("chardev", REMOVE) "," ALTER("mon", REMOVE),
-      SESSION " -chardev null,id=c -mon chardev=c", SESSION },
+    { "not the session", ALTER("chardev", KEY("id", "^[cv]") "," KEY("id", "[cp]$") "," REMOVE) ","
+      ALTER("mon", KEY("chardev", "^[cv]") "," KEY("chardev", "[cp]$") "," REMOVE),
+      SESSION " -chardev null,id=c -mon chardev=c " MONITOR, SESSION " " MONITOR },
+    { "words beside libvirt's monitor", ALTER("mon", EXTRA("'x'")), MONITOR, MONITOR " x" },
     { "what the one before left",
       ALTER("device", MATCH("^VGA$") "," MODIFY("id=v")) ","
       ALTER("device", KEY("id", "v") "," MODIFY("xres=5")), "-device VGA",
       "-device VGA,id=v,xres=5" },
-    { "value of an option without one", ALTER("S", MATCH("^$") "," REMOVE), "-S", "" },
+    { "value of an option without one", ALTER("no-reboot", MATCH("^$") "," REMOVE),
+      "-no-reboot", "" },
     { "words that are no options stay", ALTER("device", REMOVE), "disk -newer x -device a",
       "disk -newer x" },
 
@@ -112,9 +118,9 @@ static const Case cases[] = {
     { "extra", ALTER("S", EXTRA("'-a','b'") "," BEFORE("'c'") "," EXTRA("'-m','5'") ","
                      BEFORE("'d'")), "-no-reboot -S -no-shutdown",
       "-no-reboot c d -S -a b -m 5 -no-shutdown" },
-    { "extra in the place of an option", ALTER("S", BEFORE("'c'") "," REMOVE ","
+    { "extra in the place of an option", ALTER("no-reboot", BEFORE("'c'") "," REMOVE ","
                                                EXTRA("'d'") "," EXTRA("'e'")),
-      "-no-reboot -S -no-shutdown", "-no-reboot c d e -no-shutdown" },
+      "-S -no-reboot -no-shutdown", "-S c d e -no-shutdown" },
     { "extra for each", ALTER("device", EXTRA("'x'")), "-device a -device b",
       "-device a x -device b x" },
     { "devices without address come last",
@@ -135,7 +141,8 @@ static const Case cases[] = {
     { "no such option", ALTER("netdev", REMOVE), "-netdevs a -net none -nodefaults -S",
       "!alter 1 (-netdev): there is no -netdev; there is -net" },
     { "no option like it", ALTER("vnc", REMOVE), "-S", "!alter 1 (-vnc): there is no -vnc" },
-    { "only the session", ALTER("mon", REMOVE), SESSION, "!alter 1 (-mon): there is no -mon" },
+    { "only the session", ALTER("mon", KEY("chardev", "^v") "," REMOVE), SESSION,
+      "!alter 1 (-mon): there is no -mon with chardev matching '^v'" },
     { "no match", ALTER("device", KEY("id", "^net2$") "," REMOVE),
       "-device " VGA " -device " NET0 " -device c -device d",
       "!alter 1 (-device): there is no -device with id matching '^net2$'; the nearest are "
@@ -191,8 +198,22 @@ static const Case cases[] = {
       ALTER("S", EXTRA("'-device','lsi,addr=4,bus=pci.1','-device','lsi,addr=4.1','-device',"
                        "'usb-kbd,addr=x'")), "-S -device " NET1,
       "-S -device lsi,addr=4,bus=pci.1 -device lsi,addr=4.1 -device usb-kbd,addr=x -device " NET1 },
-    { "a clash that was there is QEMU's business", ALTER("S", REMOVE),
-      "-S -device a,id=x -device b,id=x", "-device a,id=x -device b,id=x" },
+    { "a clash that was there is QEMU's business", ALTER("no-reboot", REMOVE),
+      "-no-reboot -device a,id=x -device b,id=x", "-device a,id=x -device b,id=x" },
+
+    /* what libvirt cannot do without, where only the command line tells that it is meant */
+    { "libvirt's monitor, the first", "{'alter':'mon','number':1,'occurs':'first','actions':["
+      EXTRA("'x'") "," MODIFY("mode=readline") "]}", MONITOR " -chardev null,id=c -mon chardev=c",
+      "!alter 1 (-mon), modify: '-mon charmonitor,id=monitor,mode=control' cannot be "
+      "altered: it is libvirt's own monitor, without which no guest starts" },
+    { "libvirt's monitor, the last", "{'alter':'mon','number':1,'occurs':'last','actions':["
+      REMOVE "]}", "-chardev null,id=c -mon chardev=c " MONITOR,
+      "!alter 1 (-mon), remove: '-mon charmonitor,id=monitor,mode=control' cannot be "
+      "altered: it is libvirt's own monitor, without which no guest starts" },
+    { "the socket of libvirt's monitor", ALTER("chardev", KEY("fd", "^9$") "," RENAME("serial")),
+      MONITOR, "!alter 1 (-chardev), rename: '-chardev socket,id=charmonitor,fd=9,server=on,"
+      "wait=off' cannot be altered: it is the socket of libvirt's own monitor, without which no "
+      "guest starts" },
 };
 
 static void

@@ -97,10 +97,10 @@ static const Case cases[] = {
       "{'do':'extra','words':['-device','{`driver`:`lsi`,`rombar`:1}','y'],'before':true}]}" },
     { "devices wait for the shim where there is one",
       "{'words':['-a','-device','x,addr=1','-device','y']},"
-      "{'alter':'S','number':1,'actions':[{'do':'remove'}]},"
+      "{'alter':'usb','number':1,'actions':[{'do':'remove'}]},"
       "{'words':['-device','z,addr=2','-b']}",
       "-a|-device|{'driver':'x','addr':'1'}|-b",
-      "{'alter':'S','number':1,'actions':[{'do':'remove'}]},"
+      "{'alter':'usb','number':1,'actions':[{'do':'remove'}]},"
       "{'words':['-device','{`driver`:`y`}','-device','{`driver`:`z`,`addr`:`2`}']}" },
 
     { "no value", "{'words':['-S']},{'words':['-device'],'line':4}",
@@ -166,6 +166,44 @@ static const Case cases[] = {
     BAD("rename, then modify", "name", "{'do':'rename','text':'kernel'},"
         "{'do':'modify','text':'a=b'}",
         ", modify: the value of -kernel has no properties; use replace"),
+
+    /* what libvirt cannot do without: those that the alter certainly means */
+    BAD("libvirt's monitor", "mon", "{'do':'extra','words':['x']},{'do':'remove'}",
+        ", remove: libvirt's -mon cannot be altered: it is libvirt's own monitor, without which no "
+        "guest starts"),
+    BAD("libvirt's monitor by its mode", "mon", "{'do':'match','regex':'control','key':'mode'},"
+        "{'do':'modify','text':'pretty=on'}", ", modify: libvirt's -mon cannot be altered: "),
+    BAD("the socket of libvirt's monitor", "chardev", "{'do':'match','regex':'^socket,'},"
+        "{'do':'replace','regex':'a','text':'b'}", ", replace: libvirt's -chardev cannot be "
+        "altered: it is the socket of libvirt's own monitor, without which no guest starts"),
+    BAD("the socket of libvirt's monitor by its id", "chardev",
+        "{'do':'match','regex':'^charmon','key':'id'},{'do':'rename','text':'serial'}",
+        ", rename: libvirt's -chardev cannot be altered: "),
+    BAD("a property of all sockets", "chardev", "{'do':'remove-key','key':'wait'}",
+        ", remove: libvirt's -chardev cannot be altered: "),
+    BAD("what holds the guest", "S", "{'do':'remove'}", ", remove: libvirt's -S cannot be altered: "
+        "the guest would run while libvirt still prepares it and takes it for paused"),
+    BAD("what restores the guest", "incoming", "{'do':'remove'}",
+        ", remove: libvirt's -incoming cannot be altered: by it libvirt restores and migrates the "
+        "guest"),
+    BAD("the dedicated session", "chardev", "{'do':'match','regex':'^virtpass-qmp$','key':'id'},"
+        "{'do':'remove'}", ", remove: the -chardev of the dedicated session 'virtpass-qmp' cannot "
+        "be altered; <qemu:monitorpassthrough session=''/> says whether there is one"),
+    { "words beside libvirt's monitor", "{'alter':'mon','number':1,'actions':[{'do':'extra',"
+      "'words':['x']}]}", "",
+      "{'alter':'mon','number':1,'actions':[{'do':'extra','words':['x']}]}" },
+    { "other sockets", "{'alter':'chardev','number':1,'actions':[{'do':'match','regex':'charnet',"
+      "'key':'id'},{'do':'remove'}]}", "",
+      "{'alter':'chardev','number':1,'actions':[{'do':'match','regex':'charnet','key':'id'},"
+      "{'do':'remove'}]}" },
+    { "one of several monitors", "{'alter':'mon','number':1,'occurs':'last','actions':["
+      "{'do':'remove'}]}", "",
+      "{'alter':'mon','number':1,'occurs':'last','actions':[{'do':'remove'}]}" },
+    { "a socket by its descriptor", "{'alter':'chardev','number':1,'actions':[{'do':'match',"
+      "'regex':'fd=20'},{'do':'remove'}]}", "",
+      "{'alter':'chardev','number':1,'actions':[{'do':'match','regex':'fd=20'},"
+      "{'do':'remove'}]}" },
+
     BAD("extra without its value", "S", "{'do':'extra','words':['-device']}", ", extra: "),
     BAD("extra with a device that is not there", "S", "{'do':'extra','words':['-device',"
         "'no-such']}", ", extra: this QEMU has no device 'no-such'"),

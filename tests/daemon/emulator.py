@@ -138,9 +138,9 @@ class Direct(unittest.TestCase):
         self.assertIn(f"{writer} {pipe}", self.said(result, "fd"))
 
     def test_files(self):
-        words = ["-S", *self.master_key()]
+        words = ["-no-reboot", *self.master_key()]
         result = self.guest({"group": "chardev", "id": "c", "values": [["backend", "null"]]},
-                            shim.alter("S", {"do": "remove"}),
+                            shim.alter("no-reboot", {"do": "remove"}),
                             shim.alter("vnc", {"do": "remove"}, number=2, required=False),
                             words=words)
         config, record = self.file("run/virtpass.conf"), self.file("run/virtpass.json")
