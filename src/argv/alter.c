@@ -21,6 +21,7 @@
 #include "argv/clash.h"
 #include "argv/config_file.h"
 #include "argv/device.h"
+#include "argv/groups.h"
 #include "argv/pairs.h"
 #include "argv/prepare.h"
 #include "argv/select.h"
@@ -441,13 +442,27 @@ append_words(Work *work, const VpWords *words, GError **error)
     return true;
 }
 
+/* A group that would have no effect is in definitions only that are older than its refusal, whose
+ * guests have always started. */
+static bool
+append_group(Work *work, const VpGroup *group, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+
+    if (vp_group_way(group->name) != VP_GROUP_WRITTEN)
+        return vp_config_append_group(work->config, group, error);
+    vp_config_append_group(work->config, group, &reason);
+    g_ptr_array_add(work->warnings, g_strdup(reason->message));
+    return true;
+}
+
 static bool
 apply_step(Work *work, const VpStep *step, GError **error)
 {
     if (step->kind == VP_STEP_ALTER)
         return apply_alter(work, step->alter, error);
     if (step->kind == VP_STEP_GROUP)
-        return vp_config_append_group(work->config, step->group, error);
+        return append_group(work, step->group, error);
     return true;
 }
 

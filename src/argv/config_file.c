@@ -106,7 +106,7 @@ append_group(GString *out, const VpGroup *group, GError **error)
     VpGroupWay way = vp_group_way(group->name);
 
     if (way != VP_GROUP_CONFIG) {
-        vp_group_refuse(group->name, way, error);
+        vp_group_refuse(group, way, error);
         return false;
     }
     if (strcmp(group->name, "vnc") == 0 && !group->id)

@@ -281,6 +281,23 @@ test_config(void)
                     "[chardev \"c\"]\n  backend = \"null\"\n[name]\n  guest = \"x y\"\n");
 }
 
+/* Of a definition that is older than the refusal: the guest starts as it always has. */
+static void
+test_group_without_effect(void)
+{
+    g_autoptr(VpPlan) plan = test_plan(
+        "{'group':'sandbox','line':7,'values':[['spawn','allow']]},"
+        "{'group':'name','values':[['guest','x']]}");
+    g_autoptr(VpCmdline) cmdline = test_cmdline("-S");
+    g_auto(VpApplied) applied = { 0 };
+
+    g_assert_true(vp_plan_apply(plan, cmdline, "/conf", &applied, NULL));
+    g_assert_cmpstr(applied.config, ==, "[name]\n  guest = \"x\"\n");
+    g_assert_cmpuint(applied.warnings->len, ==, 1);
+    g_assert_true(g_str_has_prefix(applied.warnings->pdata[0],
+                                   "<qemu:sandbox> in line 7: libvirt writes -sandbox itself"));
+}
+
 /* A plan that does nothing leaves every byte. */
 static void
 test_nothing(void)
@@ -412,6 +429,7 @@ main(int argc, char **argv)
     g_test_add_func("/alter/not required", test_not_required);
     g_test_add_func("/alter/configuration file", test_config);
     g_test_add_func("/alter/plan of nothing", test_nothing);
+    g_test_add_func("/alter/group without effect", test_group_without_effect);
     g_test_add_func("/alter/length of a word", test_word_limit);
     g_test_add_func("/alter/number of words", test_words_limit);
     g_test_add_func("/alter/length of all words", test_bytes_limit);

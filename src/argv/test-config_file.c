@@ -69,7 +69,7 @@ test_text(void)
     check_text("name", NULL, "guest", "a,b=c # d\\n 'm\xc3\xa1quina'",
                "[name]\n  guest = \"a,b=c # d\\n 'm\xc3\xa1quina'\"\n");
     check_text("object", "o", "host-nodes.0", "1", "[object \"o\"]\n  host-nodes.0 = \"1\"\n");
-    check_text("accel", NULL, NULL, NULL, "[accel]\n");
+    check_text("action", NULL, NULL, NULL, "[action]\n");
 }
 
 static void
@@ -133,6 +133,10 @@ test_groups(void)
     check_refused("blockdev", NULL, "a", "b", "use <qemu:arg> with -blockdev");
     check_refused("name\"]", NULL, "a", "b", "has no group");
     check_refused("vnc", NULL, "vnc", "none", "needs an id");
+    check_refused("accel", NULL, "tb-size", "64", "use <qemu:alter option='accel'><qemu:modify>"
+                  "tb-size=64</qemu:modify></qemu:alter> instead");
+    check_refused("sandbox", NULL, "enable", "a,b<", "<qemu:modify>enable=a,,b&lt;</qemu:modify>");
+    check_refused("sandbox", NULL, NULL, NULL, "<qemu:modify>KEY=VALUE</qemu:modify>");
     g_assert_cmpint(vp_group_way("device"), ==, VP_GROUP_DEVICE);
     g_assert_cmpint(vp_group_way("cpudef"), ==, VP_GROUP_CPUDEF);
 }
