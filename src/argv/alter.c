@@ -133,7 +133,7 @@ pay_for_change(Edit *edit, gsize size, GError **error)
 static Outcome
 modify(Edit *edit, GError **error)
 {
-    g_autoptr(GArray) pairs = vp_pairs_split(edit->action->text);
+    g_autoptr(GArray) pairs = vp_modify_pairs(edit->option->row, edit->action->text);
 
     for (guint i = 0; i < pairs->len; i++) {
         const VpPair *pair = &g_array_index(pairs, VpPair, i);

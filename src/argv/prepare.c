@@ -80,12 +80,40 @@ look_at_match(Look *look, GError **error)
     return compile_regex(look, error);
 }
 
+/* "+KEY" or "-KEY", nothing else. */
 static bool
-check_pair(const VpPair *pair, GError **error)
+is_signed(const char *key)
 {
-    if (!*pair->key || !pair->value)
-        return vp_refuse(error, VP_ERROR_XML, "'%s%s%s' is not KEY=VALUE", pair->key,
-                         pair->value ? "=" : "", pair->value ? pair->value : "");
+    return (*key == '+' || *key == '-') && key[1] && !strchr("+-", key[1]) && !strchr(key, ',');
+}
+
+GArray *
+vp_modify_pairs(const VpOptionRow *row, const char *text)
+{
+    GArray *pairs = vp_pairs_split(text);
+
+    for (guint i = 0; row->syntax == VP_SYNTAX_CPU && i < pairs->len; i++) {
+        VpPair *pair = &g_array_index(pairs, VpPair, i);
+        g_autofree char *word = NULL;
+
+        if (pair->value || !is_signed(pair->key))
+            continue;
+        word = g_steal_pointer(&pair->key);
+        pair->key = g_strdup(word + 1);
+        pair->value = g_strdup(*word == '+' ? "on" : "off");
+    }
+    return pairs;
+}
+
+static bool
+check_pair(const VpOptionRow *row, const VpPair *pair, GError **error)
+{
+    bool cpu = row->syntax == VP_SYNTAX_CPU;
+
+    if (!*pair->key || !pair->value || (cpu && strchr("+-", *pair->key)))
+        return vp_refuse(error, VP_ERROR_XML, "'%s%s%s' is not KEY=VALUE%s", pair->key,
+                         pair->value ? "=" : "", pair->value ? pair->value : "",
+                         cpu ? ", +KEY or -KEY" : "");
     if (vp_has_control_characters(pair->key) || vp_has_control_characters(pair->value))
         return vp_refuse(error, VP_ERROR_XML, "the %s '%s' contains control characters",
                          vp_has_control_characters(pair->key) ? "key" : "value of", pair->key);
@@ -95,10 +123,10 @@ check_pair(const VpPair *pair, GError **error)
 static bool
 look_at_modify(Look *look, GError **error)
 {
-    g_autoptr(GArray) pairs = vp_pairs_split(look->action->text);
+    g_autoptr(GArray) pairs = vp_modify_pairs(look->row, look->action->text);
 
     for (guint i = 0; i < pairs->len; i++) {
-        if (!check_pair(&g_array_index(pairs, VpPair, i), error))
+        if (!check_pair(look->row, &g_array_index(pairs, VpPair, i), error))
             return false;
     }
     return pairs->len > 0 || vp_refuse(error, VP_ERROR_XML, "there is no KEY=VALUE in it");

@@ -24,6 +24,10 @@ bool vp_action_changes_option(const VpAction *action);
 /* "alter 2 (-device, line 17)" */
 char *vp_alter_label(const VpAlter *alter);
 
+/* What a `modify` of an option of this row sets, as a GArray of VpPair: of -cpu also +KEY and -KEY,
+ * which are on and off. What is neither has no value. */
+GArray *vp_modify_pairs(const VpOptionRow *row, const char *text);
+
 /* Added words as a command line with some program or other. NULL and @error: the last of them is an
  * option that needs a value. */
 VpCmdline *vp_added_parse(char *const *words, GError **error);

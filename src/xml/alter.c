@@ -62,14 +62,16 @@ check_regex(const VpXmlIndex *index, const VpXmlNode *node, const char *regex, V
                          reason->message);
 }
 
-/* Behind one KEY=VALUE of a list in which ",," stands for a comma, and behind the comma that
- * follows; NULL: it has no KEY=, or there is nothing behind the comma. */
+/* Behind one KEY=VALUE of a list in which ",," stands for a comma, or behind +KEY or -KEY, which
+ * -cpu knows, and behind the comma that follows; NULL: it is neither, or there is nothing behind
+ * the comma. */
 static const char *
 skip_setting(const char *text)
 {
     gsize key = strcspn(text, "=,");
+    bool sign = *text == '+' || *text == '-';
 
-    if (key == 0 || text[key] != '=')
+    if (key == 0 || (text[key] != '=' && (!sign || key == 1)))
         return NULL;
     for (text += key; *text && (*text != ',' || text[1] == ','); text++)
         text += *text == ',';
