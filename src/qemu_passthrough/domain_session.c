@@ -9,8 +9,8 @@
  *
  * A session that is being set up, or added, counts as uncertain for PATIENCE_MS. Who needs the
  * answer waits (vp_domain_wait) and is told when the route is certain; after that time libvirtd's
- * monitor serves until the session is ready. What is waited for is thus always there while
- * `patience` is.
+ * monitor serves until the session is ready. It serves at once where a guest that has long been
+ * running has no socket. What is waited for is thus always there while `patience` is.
  */
 
 #include "qemu_passthrough/domains_impl.h"
@@ -111,15 +111,19 @@ vp_domain_fill(vp_domain *wire, const VpDomain *domain)
 
 /* --- the session ---------------------------------------------------------- */
 
-static gboolean
-on_patience_over(gpointer data)
+static void
+end_patience(VpDomain *domain)
 {
-    VpDomain *domain = data;
-
     vp_log_warning("domain '%s': its session is not ready, libvirtd's monitor serves meanwhile",
                    domain->name);
     vp_loop_cancel(&domain->patience);
     vp_domain_wake(domain);
+}
+
+static gboolean
+on_patience_over(gpointer data)
+{
+    end_patience(data);
     return G_SOURCE_REMOVE;
 }
 
@@ -140,6 +144,8 @@ on_session_state(VpQmpSession *session, VpQmpState state, gpointer data)
     domain->owner->ops->ready(domain, state == VP_QMP_READY, domain->owner->data);
     if (state != VP_QMP_READY) {
         vp_event_merge_switch(&domain->events, VP_EVENT_FROM_LIBVIRTD);
+        if (state == VP_QMP_LOST && domain->patience && domain->socket.hopeless)
+            end_patience(domain);
         return;
     }
     vp_event_merge_switch(&domain->events, VP_EVENT_FROM_SESSION);

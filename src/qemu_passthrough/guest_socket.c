@@ -34,6 +34,9 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+/* QEMU makes its sockets at its start, after libvirt has prepared it, which can take seconds. */
+#define START_S 8
+
 /* What is known of one attempt. */
 typedef struct Attempt {
     const char *path;
@@ -41,6 +44,7 @@ typedef struct Attempt {
     int place;           /* the file, O_PATH */
     struct stat file;
     int fd;              /* the connection */
+    bool full;           /* there is a socket, but others wait at it */
 } Attempt;
 
 static bool
@@ -65,7 +69,8 @@ connect_to_place(Attempt *attempt, GError **error)
     attempt->fd = vp_socket_connect(place, &errnum, NULL);
     if (attempt->fd >= 0)
         return true;
-    if (errnum == EAGAIN)
+    attempt->full = errnum == EAGAIN;
+    if (attempt->full)
         return vp_refuse(error, VP_ERROR_FAILED,
                          "cannot connect to '%s': its queue is full of others' connections",
                          attempt->path);
@@ -199,11 +204,20 @@ attempt_it(VpGuestSocket *socket, Attempt *attempt, GError **error)
     if (is_shared(attempt)) {
         take_over(attempt);
         if (!check_queue(attempt, error)) {
+            attempt->full = true;
             socket->guard = vp_steal_fd(&attempt->fd);
             return -1;
         }
     }
     return vp_steal_fd(&attempt->fd);
+}
+
+static bool
+is_past_start(const VpGuestProcess *guest)
+{
+    gint64 seconds = g_get_real_time() / G_USEC_PER_SEC - guest->noted.tv_sec;
+
+    return seconds > START_S;
 }
 
 int
@@ -213,8 +227,11 @@ vp_guest_socket_connect(VpGuestSocket *socket, const char *state_dir, const char
     Attempt attempt = { .path = path, .guest.process = VP_PROCESS_INIT, .place = -1, .fd = -1 };
     int fd = -1;
 
-    if (vp_guest_process_find(&attempt.guest, state_dir, name, error))
+    socket->hopeless = false;
+    if (vp_guest_process_find(&attempt.guest, state_dir, name, error)) {
         fd = attempt_it(socket, &attempt, error);
+        socket->hopeless = fd < 0 && !attempt.full && is_past_start(&attempt.guest);
+    }
     vp_process_clear(&attempt.guest.process);
     vp_clear_fd(&attempt.place);
     vp_clear_fd(&attempt.fd);

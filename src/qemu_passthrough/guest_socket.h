@@ -6,7 +6,9 @@
 
 /* The way to a guest's dedicated session. */
 typedef struct VpGuestSocket {
-    int guard; /* connected to the guest's QEMU, but not to be served; -1: none */
+    int guard;     /* connected to the guest's QEMU, but not to be served; -1: none */
+    bool hopeless; /* the last attempt has failed, and nothing is to be waited for: the guest is
+                    * past its start, and there is no socket of its */
 } VpGuestSocket;
 
 #define VP_GUEST_SOCKET_INIT { .guard = -1 }

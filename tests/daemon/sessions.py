@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The dedicated session: attached, shared, numbered, limited, lost and found again."""
 
+import concurrent.futures
+import contextlib
 import json
 import os
 import time
@@ -275,6 +277,12 @@ class Process(Scripted):
     def path(self):
         return self.virtpassd.session_path(guest.uuid("g"))
 
+    @contextlib.contextmanager
+    def call_under_way(self, domain):
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            client = self.client()
+            yield pool.submit(client.monitor, self.ref(domain), STATUS)
+
     def by_libvirtd(self, domain, **more):
         self.assertIn("libvirt's monitor", self.client().monitor(self.ref(domain), STATUS, **more))
 
@@ -308,6 +316,28 @@ class Process(Scripted):
         os.rename(self.path() + ".away", self.path())
         self.lifecycle(domain)
         self.virtpassd.wait_session("g")
+        self.assertEqual(len(server.named("query-status")), 1)
+
+    def test_guest_that_has_long_run_without_its_socket(self):
+        """It will not make one any more: nobody waits for it"""
+        domain = self.upstream.add("g", self.session_xml("g"), 1)
+        noted = time.time() - 60
+        os.utime(domain.pid_file.path, (noted, noted))
+        self.lifecycle(domain)
+        begin = time.monotonic()
+        self.by_libvirtd(domain)
+        self.assertLess(time.monotonic() - begin, 6)
+        self.lost(self.path(), "No such file")
+        self.qemu("g")
+        self.virtpassd.wait_session("g")
+
+    def test_guest_that_may_still_make_its_socket(self):
+        """It is waited for, and its session serves the first command"""
+        domain = self.upstream.add("g", self.session_xml("g"), 1, upstream.STARTED)
+        with self.call_under_way(domain) as reply:
+            limits.stays(lambda: not reply.done(), "it waits", 1)
+            server = self.qemu("g")
+            self.assertIn("running", reply.result(limits.seconds(5)))
         self.assertEqual(len(server.named("query-status")), 1)
 
     def test_guest_with_a_uuid_of_its_own(self):
