@@ -164,7 +164,7 @@ on_wrapped_reply(VpQmpOutcome outcome, const char *reply, gsize size, gpointer d
     g_autofree char *text = NULL;
 
     g_ptr_array_remove_fast(wrapped.user->wrapped, data);
-    if (outcome == VP_QMP_REPLIED)
+    if (outcome == VP_QMP_REPLIED && size <= VP_ADDED_TEXT_MAX)
         text = wrapped.change(reply, size);
     if (text)
         wrapped.func(outcome, text, strlen(text), wrapped.data);

@@ -247,10 +247,14 @@ take_into_batch(Ask *ask, VpJsonTree *tree)
 static void
 take_answer(Ask *ask, const char *reply, gsize size)
 {
+    bool fits = size <= VP_ADDED_ANSWER_MAX;
     g_autofree char *message = NULL;
-    g_autoptr(VpJsonTree) tree = vp_json_tree_parse(reply, size, &message);
+    g_autoptr(VpJsonTree) tree = fits ? vp_json_tree_parse(reply, size, &message) : NULL;
 
-    if (!tree)
+    if (!fits)
+        vp_call_fail(ask->call, "GenericError", "an answer of QEMU's has %" G_GSIZE_FORMAT
+                     " bytes, more than %u", size, VP_ADDED_ANSWER_MAX);
+    else if (!tree)
         vp_call_fail(ask->call, "GenericError", "an answer of QEMU's is not understood: %s",
                      message);
     else if (ask->batch)

@@ -4,11 +4,17 @@
 
 #include "added/lines.h"
 
+#include "base/limits.h"
+
 #include <string.h>
 
 bool
 vp_lines_read(const char *text, VpLineFunc func, gpointer data, char **ret_line)
 {
+    if (strnlen(text, VP_ADDED_TEXT_MAX + 1) > VP_ADDED_TEXT_MAX) {
+        *ret_line = g_strdup_printf("more than %u bytes", VP_ADDED_TEXT_MAX);
+        return false;
+    }
     while (*text) {
         gsize whole = strcspn(text, "\n");
         gsize size = whole > 0 && text[whole - 1] == '\r' ? whole - 1 : whole;

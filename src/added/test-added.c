@@ -436,6 +436,36 @@ test_native(void)
     stop(&stage, true);
 }
 
+/* An answer that has @size bytes without its id. */
+static char *
+long_answer(gsize size)
+{
+    g_autofree char *filling = g_strnfill(size - strlen("{\"return\": {\"status\": \"\"}}"), 'x');
+
+    return g_strdup_printf("{\"return\": {\"status\": \"%s\"}, \"id\": $ID}", filling);
+}
+
+/* What a command of ours asks for may have as many bytes, and with one more it fails. */
+static void
+test_answer_limit(void)
+{
+    for (gsize more = 0; more <= 1; more++) {
+        g_autofree char *answer = long_answer(VP_ADDED_ANSWER_MAX + more);
+        Stage stage;
+        guint before = 0;
+
+        start(&stage);
+        assert_works(&stage, 0);
+        before = stage.replies[0]->len;
+        vp_test_peer_expect(stage.peer, STATUS, answer);
+        send(&stage, 0, "{\"execute\":\"query-test\",\"arguments\":{\"text\":\"\"}}");
+        vp_test_until(stage.replies[0]->len > before);
+        g_assert_true(!strstr(g_ptr_array_index(stage.replies[0], before), "more than 4194304") ==
+                      (more == 0));
+        stop(&stage, true);
+    }
+}
+
 /* What users see of a list that QEMU gives. */
 static void
 test_lists(void)
@@ -657,6 +687,7 @@ main(int argc, char **argv)
     g_test_add_func("/added/long-one", test_long_one);
     g_test_add_func("/added/native", test_native);
     g_test_add_func("/added/lists", test_lists);
+    g_test_add_func("/added/answer-limit", test_answer_limit);
     g_test_add_func("/added/many-questions", test_many_questions);
     g_test_add_func("/added/keeping", test_keeping);
     g_test_add_func("/added/hearing", test_hearing);

@@ -7,6 +7,8 @@
 
 #include "added/info_usernet.h"
 
+#include "base/limits.h"
+
 #include <string.h>
 
 #define HEADING \
@@ -109,6 +111,20 @@ test_headless(void)
     g_assert_true(g_str_has_prefix(line, "  Protocol[State]"));
 }
 
+/* Of empty lines only. */
+static void
+test_text_limit(void)
+{
+    g_autofree char *text = g_strnfill(VP_ADDED_TEXT_MAX, '\n');
+    g_autofree char *longer = g_strconcat(text, "\n", NULL);
+    g_autofree char *line = NULL;
+    g_autoptr(GPtrArray) usernets = vp_info_usernet_parse(text, &line);
+
+    g_assert_nonnull(usernets);
+    g_assert_null(vp_info_usernet_parse(longer, &line));
+    g_assert_cmpstr(line, ==, "more than 1048576 bytes");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -117,5 +133,6 @@ main(int argc, char **argv)
     g_test_add_func("/info_usernet/none", test_none);
     g_test_add_func("/info_usernet/strange", test_strange);
     g_test_add_func("/info_usernet/headless", test_headless);
+    g_test_add_func("/info_usernet/text-limit", test_text_limit);
     return g_test_run();
 }

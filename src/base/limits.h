@@ -130,24 +130,36 @@
 #define VP_QMP_IN_FLIGHT_MAX 8u
 
 /* One message from QEMU. The longest that QEMU 11 produces is the answer to
- * query-qmp-schema (about 250 KiB); guest-driven lists can be longer. Equal to
- * libvirt's longest frame, so that whatever could be forwarded is accepted. */
-#define VP_QMP_MESSAGE_MAX (32u * 1024 * 1024)
+ * query-qmp-schema (about 250 KiB); guest-driven lists can be longer. Where libvirt
+ * itself gives up its monitor (QEMU_MONITOR_MAX_RESPONSE); the loop's thread takes
+ * 3 ns a byte to pass it on. */
+#define VP_QMP_MESSAGE_MAX (10u * 1024 * 1024)
+
+/* Members of one message's object. QEMU writes four at most, and each is compared with all
+ * names that are known. */
+#define VP_QMP_MEMBERS_MAX 16u
 
 /* Nesting of a QMP command; QEMU's own limit is 1024 (MAX_NESTING). */
 #define VP_QMP_NESTING_MAX 1000u
 
-/* Values, keys and brackets of a QMP command. QEMU counts commas and colons too and
- * ends at 2 Mi tokens (MAX_TOKEN_COUNT), in the middle of the text: each further
- * token is answered with an error of its own. */
-#define VP_QMP_TOKENS_MAX 1000000u
+/* Values, keys and brackets of a QMP command. A transaction on a thousand disks has some
+ * 20000. QEMU counts commas and colons too and ends at 2 Mi tokens (MAX_TOKEN_COUNT), in the
+ * middle of the text: each further token is answered with an error of its own. The loop's thread
+ * takes 100 ns or more for each, and looks twice. */
+#define VP_QMP_TOKENS_MAX 100000u
 
 /* Commands of one client that wait for a place in flight. */
 #define VP_QMP_QUEUE_MAX 1024u
 
+/* One command, white space included. QEMU reads its monitor at some 3 us a byte, so that this
+ * one has all of it for seconds; and the loop's thread checks it, at 6 ns a byte and more than
+ * once. What is longer and came by libvirt's protocol is left to libvirtd, whose limit is
+ * VP_XDR_STRING_MAX. QEMU's own is 64 MiB (MAX_TOKEN_SIZE) of tokens. */
+#define VP_QMP_COMMAND_MAX (1024u * 1024)
+
 /* Their bytes: all that a client may have under way (VP_CLIENT_COMMANDS_MAX) at
  * full length, so that the limit is met only by who ignores that one. */
-#define VP_QMP_QUEUE_BYTES_MAX (128u * 1024 * 1024)
+#define VP_QMP_QUEUE_BYTES_MAX (VP_CLIENT_COMMANDS_MAX * VP_QMP_COMMAND_MAX)
 
 /* Out-of-band commands with QEMU. It answers them at once; more than a few are
  * there only while it is stopped, and each client that comes and goes would leave
@@ -167,10 +179,6 @@
 
 /* --- clients of the QMP sockets ------------------------------------------ */
 
-/* One command, white space included. QEMU's own limit is 64 MiB (MAX_TOKEN_SIZE) of tokens; what
- * libvirt's protocol carries is enough for any command there is. */
-#define VP_QMP_COMMAND_MAX VP_XDR_STRING_MAX
-
 /* Clients of one domain at a time. Each needs a descriptor of ours, and gets a 2048th of QEMU. */
 #define VP_QMP_CLIENTS_MAX 2048u
 
@@ -187,6 +195,10 @@
  * queues needs two for each. QEMU has no limit but that of its process. */
 #define VP_QMP_NAMES_MAX 512u
 
+/* Names in one list of a command's. QEMU itself looks at no more of them (MAX_TAP_QUEUES), so the
+ * rest is left out. */
+#define VP_QMP_LIST_MAX 1024u
+
 /* Nesting down to which names of descriptors are looked for. QEMU's deepest place is a block
  * device's server in a chain of nodes. */
 #define VP_QMP_NAMES_DEPTH_MAX 64u
@@ -201,9 +213,9 @@
  * is a level for each image of a backing chain, and libvirt ends these at 200. */
 #define VP_JSON_DEPTH_MAX 512u
 
-/* Values in one tree, 48 bytes each. query-qmp-schema, the longest that QEMU writes, has less
- * than 100000; as many as in a command (VP_QMP_TOKENS_MAX). */
-#define VP_JSON_VALUES_MAX 1000000u
+/* Values in one tree, 48 bytes each, which take the loop's thread 200 ns. query-qmp-schema has
+ * 16000 in QEMU 7.2; query-named-block-nodes has some 70 for each of a guest's block nodes. */
+#define VP_JSON_VALUES_MAX 150000u
 
 /* --- Plans --------------------------------------------------------------- */
 
@@ -215,6 +227,15 @@
 /* Added commands of one user of a session that have no reply yet: as many as a client may have
  * commands (VP_CLIENT_COMMANDS_MAX). One runs at a time, the others' texts are kept. */
 #define VP_ADDED_CALLS_MAX 32u
+
+/* One answer of QEMU's to an added command: as much as libvirt's protocol carries, and so all that
+ * could be made of it. It is read by the loop's thread, at 6 ns a byte. */
+#define VP_ADDED_ANSWER_MAX VP_XDR_STRING_MAX
+
+/* One text of the human monitor's that becomes data, and a list of QEMU's that gets entries of
+ * ours. A guest with a thousand devices has a text of some 0.5 MB; one takes the loop's thread up
+ * to 50 ns a byte. */
+#define VP_ADDED_TEXT_MAX (1024u * 1024)
 
 /* Added commands of one session that go on although whoever sent them has left. With as many no
  * further one begins. Who leaves a savevm behind does so for a reason, but hardly often. */
@@ -248,6 +269,10 @@
 /* Snapshots that libvirt knows of for a domain, up to which it is asked for each: a definition of
  * 10 kB or more, and a third of a millisecond. With more of them its word is not used. */
 #define VP_LIBVIRT_SNAPSHOTS_MAX 512u
+
+/* Of such a definition's document. The loop's thread reads it, at up to 30 ns a byte. With a longer
+ * one libvirt's word is not used. */
+#define VP_LIBVIRT_SNAPSHOT_XML_MAX (512u * 1024)
 
 /* Snapshots whose parents are remembered, about 90 bytes each in the domain's definition. */
 #define VP_LINEAGE_MAX 1024u

@@ -62,7 +62,7 @@ count_token(Check *check)
 {
     if (++check->tokens <= VP_QMP_TOKENS_MAX)
         return true;
-    check->limit = "too many values for QEMU";
+    check->limit = "too many values";
     return false;
 }
 

@@ -29,6 +29,7 @@ typedef struct VpJsonFacts {
  * text that libvirt writes behind "cannot parse json TEXT: "; g_free().
  *
  * A text that is nested deeper than VP_QMP_NESTING_MAX or has more than VP_QMP_TOKENS_MAX values,
- * keys and brackets does not pass either: QEMU would answer it with more errors than one.
+ * keys and brackets does not pass either: QEMU would answer what is far longer or deeper with more
+ * errors than one.
  */
 bool vp_json_check(const char *text, gsize size, VpJsonFacts *ret_facts, char **ret_message);

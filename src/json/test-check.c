@@ -199,10 +199,10 @@ test_token_limit(void)
 
     g_assert_true(array_passes(VP_QMP_TOKENS_MAX - 2, &message));
     g_assert_false(array_passes(VP_QMP_TOKENS_MAX - 1, &message));
-    g_assert_cmpstr(message, ==, "too many values for QEMU");
+    g_assert_cmpstr(message, ==, "too many values");
 }
 
-/* The longest command there can be, all keys: must not take more than linear time and a bit. */
+/* As many keys as a command can have: must not take more than linear time and a bit. */
 static void
 test_many_keys(void)
 {
@@ -210,7 +210,7 @@ test_many_keys(void)
     gint64 start = g_get_monotonic_time();
     VpJsonFacts facts;
 
-    for (guint i = 0; text->len < VP_XDR_STRING_MAX - 32; i++)
+    for (guint i = 0; i < VP_QMP_TOKENS_MAX / 2 - 1; i++)
         g_string_append_printf(text, "%s\"%x\":1", i ? "," : "", i);
     g_string_append_c(text, '}');
     g_assert_true(passes(text->str, &facts, NULL));

@@ -487,9 +487,10 @@ start(VpRun *run, GError **error)
     if (vp_probe_shortfall(daemon->probe))
         vp_log_warning("%s", vp_probe_shortfall(daemon->probe));
     daemon->upstream = vp_upstream_new(daemon->loop, &daemon->address, &upstream_ops, daemon);
-    daemon->shims = vp_shims_new(daemon->loop, daemon->upstream, config);
+    daemon->shims = vp_shims_new(daemon->loop, daemon->workers, daemon->upstream, config);
     daemon->qmp_sockets = vp_qmp_sockets_new(daemon, vp_listener_path(run->listener));
-    daemon->domains = vp_domains_new(daemon->loop, daemon->upstream, &domains_ops, daemon);
+    daemon->domains = vp_domains_new(daemon->loop, daemon->workers, daemon->upstream,
+                                     &domains_ops, daemon);
     set_rules(daemon);
     vp_log_info("serving %s in front of %s", vp_listener_path(run->listener), upstream_path);
     return true;

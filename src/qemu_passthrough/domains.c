@@ -11,11 +11,13 @@
  *
  * A domain is asked about in two steps, each asynchronous: the id (unless it is
  * known from an event or a listing), then the XML. Events that come in between set
- * `ask_again`. Who needs the answer waits (vp_domain_wait).
+ * `ask_again`. Who needs the answer waits (vp_domain_wait). A definition is as long as its author
+ * made it: a long one is read in a thread, and the domain counts as asked about until then.
  */
 
 #include "qemu_passthrough/domains_impl.h"
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "qemu_passthrough/guest_dir.h"
 
@@ -59,6 +61,7 @@ forget(VpDomain *domain)
     domain->state = VP_DOMAIN_GONE;
     domain->id = -1;
     vp_loop_cancel(&domain->patience);
+    vp_work_cancel(g_steal_pointer(&domain->reading));
     vp_domain_close_session(domain);
     g_clear_pointer(&domain->attach, vp_attach_free);
     g_hash_table_steal(domain->owner->by_uuid, domain->uuid);
@@ -126,32 +129,98 @@ take_answer(VpDomain *domain, const VpCallReply *reply)
     return true;
 }
 
+/* A definition that is being read. In a thread @text and what comes of it are all that is used. */
+typedef struct Reading {
+    VpDomain *domain; /* whose `reading` it is, if it is one in a thread */
+    char *text;
+    VpXmlSession xml;
+    GError *error;    /* NULL: it was understood */
+} Reading;
+
+static void
+reading_free(gpointer data)
+{
+    Reading *reading = data;
+
+    g_free(reading->text);
+    vp_xml_session_clear(&reading->xml);
+    g_clear_error(&reading->error);
+    g_free(reading);
+}
+
+static void
+read_definition(gpointer data)
+{
+    Reading *reading = data;
+
+    vp_xml_read_session(reading->text, &reading->xml, &reading->error);
+}
+
+static void
+take_definition(VpDomain *domain, Reading *reading)
+{
+    if (reading->error) {
+        vp_log_warning("domain '%s': libvirtd's XML is not understood: %s", domain->name,
+                       reading->error->message);
+        forget(domain);
+        return;
+    }
+    vp_xml_session_clear(&domain->xml);
+    domain->xml = reading->xml;
+    reading->xml = (VpXmlSession){ 0 };
+    if (domain->xml.in_run_dir)
+        domain->xml.path = vp_guest_dir_socket(domain->owner->rules.guests_dir, domain->name,
+                                               domain->id);
+    vp_domain_apply_xml(domain);
+}
+
+static void
+on_definition(gpointer data)
+{
+    Reading *reading = data;
+    VpDomain *domain = reading->domain;
+
+    domain->reading = NULL;
+    if (domain->ask_again)
+        ask_id(domain);
+    else
+        take_definition(domain, reading);
+}
+
+/* Takes @text. */
+static void
+start_reading(VpDomain *domain, char *text)
+{
+    Reading *reading = g_new0(Reading, 1);
+
+    *reading = (Reading){ .domain = domain, .text = text };
+    if (strlen(text) > VP_INLINE_XML_MAX) {
+        domain->reading = vp_work_start(domain->owner->workers, VP_DEFINITIONS_OWNER,
+                                        read_definition, on_definition, reading, reading_free);
+        return;
+    }
+    read_definition(reading);
+    take_definition(domain, reading);
+    reading_free(reading);
+}
+
 static void
 on_xml(const VpCallReply *reply, gpointer data)
 {
     VpDomain *domain = data;
     vp_get_xml_ret ret = { 0 };
-    g_auto(VpXmlSession) xml = { 0 };
-    g_autoptr(GError) error = NULL;
 
-    if (take_answer(domain, reply)) {
-        bool decoded = vp_xdr_decode(reply->payload, reply->payload_size, xdr_vp_get_xml_ret, &ret);
-
-        if (decoded && vp_xml_read_session(ret.xml, &xml, &error)) {
-            vp_xml_session_clear(&domain->xml);
-            domain->xml = xml;
-            xml = (VpXmlSession){ 0 };
-            if (domain->xml.in_run_dir)
-                domain->xml.path = vp_guest_dir_socket(domain->owner->rules.guests_dir,
-                                                       domain->name, domain->id);
-            vp_domain_apply_xml(domain);
-        } else {
-            vp_log_warning("domain '%s': libvirtd's XML is not understood: %s", domain->name,
-                           error ? error->message : "not a string");
-            forget(domain);
-        }
-        if (decoded)
-            vp_xdr_clear(xdr_vp_get_xml_ret, &ret);
+    if (!take_answer(domain, reply)) {
+        vp_domain_unref(domain);
+        return;
+    }
+    if (vp_xdr_decode(reply->payload, reply->payload_size, xdr_vp_get_xml_ret, &ret)) {
+        start_reading(domain, g_strdup(ret.xml));
+        vp_xdr_clear(xdr_vp_get_xml_ret, &ret);
+    } else {
+        vp_log_warning("domain '%s': libvirtd's XML is not understood: not a string",
+                       domain->name);
+        forget(domain);
     }
     vp_domain_unref(domain);
 }
@@ -365,11 +434,13 @@ vp_domains_foreach(VpDomains *domains, VpDomainFunc func, gpointer data)
 }
 
 VpDomains *
-vp_domains_new(VpLoop *loop, VpUpstream *upstream, const VpDomainsOps *ops, gpointer data)
+vp_domains_new(VpLoop *loop, VpWorkers *workers, VpUpstream *upstream, const VpDomainsOps *ops,
+               gpointer data)
 {
     VpDomains *domains = g_new0(VpDomains, 1);
 
     domains->loop = loop;
+    domains->workers = workers;
     domains->upstream = upstream;
     domains->ops = ops;
     domains->data = data;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "added/added.h"
+#include "base/work.h"
 #include "qemu_passthrough/attach.h"
 #include "qemu_passthrough/event_merge.h"
 #include "qemu_passthrough/guest_socket.h"
@@ -34,6 +35,7 @@ typedef struct VpDomain {
     } state;
     bool ask_again;         /* something happened while we were asking */
     bool listed;            /* found by the listing at hand */
+    VpWork *reading;        /* libvirtd's XML, in a thread; NULL: it is not */
     VpXmlSession xml;
     VpQmpSession *session;  /* NULL unless dedicated */
     VpGuestSocket socket;   /* what it is connected through */
@@ -73,8 +75,9 @@ typedef struct VpDomainsRules {
     const char *guests_dir; /* likewise, with a directory for each running guest */
 } VpDomainsRules;
 
-VpDomains *vp_domains_new(VpLoop *loop, VpUpstream *upstream, const VpDomainsOps *ops,
-                          gpointer data);
+/* Free it before @workers, in which it reads long definitions. */
+VpDomains *vp_domains_new(VpLoop *loop, VpWorkers *workers, VpUpstream *upstream,
+                          const VpDomainsOps *ops, gpointer data);
 void vp_domains_free(VpDomains *domains);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpDomains, vp_domains_free)
 

@@ -7,6 +7,7 @@
 
 struct VpDomains {
     VpLoop *loop;
+    VpWorkers *workers;
     VpUpstream *upstream;
     const VpDomainsOps *ops;
     gpointer data;

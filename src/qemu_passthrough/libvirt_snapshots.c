@@ -80,7 +80,7 @@ on_xml(const VpCallReply *reply, gpointer data)
     Listing *listing = data;
     vp_get_xml_ret ret = { 0 };
 
-    if (reply->outcome == VP_CALL_BROKEN) {
+    if (reply->outcome == VP_CALL_BROKEN || reply->payload_size > VP_LIBVIRT_SNAPSHOT_XML_MAX) {
         end(listing, false);
         return;
     }

@@ -125,6 +125,7 @@ on_got(const VpCallReply *reply, gpointer data)
     g_autoptr(Transfer) transfer = data;
     vp_get_metadata_ret ret = { 0 };
     g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
 
     if (reply->outcome == VP_CALL_ERROR && reply->error->code == VP_RPC_NO_DOMAIN_METADATA) {
         transfer->func(NULL, NULL, transfer->data);
@@ -132,7 +133,10 @@ on_got(const VpCallReply *reply, gpointer data)
                vp_xdr_decode(reply->payload, reply->payload_size, xdr_vp_get_metadata_ret, &ret)) {
         text = text_of(ret.metadata);
         vp_xdr_clear(xdr_vp_get_metadata_ret, &ret);
-        transfer->func(text, NULL, transfer->data);
+        if (strlen(text) > VP_ADDED_KEPT_MAX)
+            error = g_error_new(VP_ERROR, VP_ERROR_LIMIT, "%zu bytes in the domain's <metadata>, "
+                                "expected %u at most", strlen(text), VP_ADDED_KEPT_MAX);
+        transfer->func(error ? NULL : text, error, transfer->data);
     } else {
         fail(transfer, reply);
     }

@@ -10,6 +10,9 @@
  * where a domain has no session of ours. Before that, a command that may be sent has a
  * session added to the domain where that can be done (attach.c), and waits for it.
  *
+ * A command longer than any that is of use (VP_QMP_COMMAND_MAX) goes to libvirtd's monitor: to
+ * check it would hold up all other clients.
+ *
  * A command is a request that goes through step() until it is answered or forwarded;
  * where it has to wait (for the domain to be looked up, for the permission) it keeps a
  * copy of its frame. In the usual case nothing waits and nothing is copied but the text.
@@ -31,6 +34,10 @@
 
 #include <string.h>
 
+/* A reply to a human monitor command as JSON that is decoded, which takes 3 ns a byte. What is left
+ * of it has to fit into libvirt's protocol; most escapes take two bytes for one. */
+#define HUMAN_REPLY_MAX (2 * VP_XDR_STRING_MAX)
+
 typedef struct VpRequest {
     VpClient *client;
     VpHeader header;            /* of the call */
@@ -40,6 +47,7 @@ typedef struct VpRequest {
     GByteArray *bytes;          /* the call, kept for later; NULL while it is the handler's */
     int fds[VP_FRAME_FDS_MAX];  /* kept for later like `bytes` */
     vp_monitor_command_args args;
+    bool fits;                  /* is no longer than what a session takes */
     VpDomain *domain;           /* a reference */
 } VpRequest;
 
@@ -49,6 +57,15 @@ static bool
 is_hmp(const VpRequest *request)
 {
     return request->args.flags & VP_MONITOR_COMMAND_HMP;
+}
+
+/* A byte of a human monitor command may need six of JSON. */
+static bool
+fits(const vp_monitor_command_args *args)
+{
+    gsize share = args->flags & VP_MONITOR_COMMAND_HMP ? strlen("\\u0000") : 1;
+
+    return strlen(args->cmd) <= VP_QMP_COMMAND_MAX / share;
 }
 
 /* --- life of a request ---------------------------------------------------- */
@@ -63,6 +80,7 @@ request_new(VpClient *client, const VpFrame *frame, const vp_monitor_command_arg
     request->header = frame->header;
     request->frame = frame;
     request->args = *args;
+    request->fits = fits(args);
     request->domain = vp_domain_ref(domain);
     for (guint i = 0; i < VP_FRAME_FDS_MAX; i++)
         request->fds[i] = -1;
@@ -177,6 +195,12 @@ send_hmp_result(VpRequest *request, const char *reply, gsize size)
     g_autofree char *text = NULL;
     bool unknown = false;
 
+    if (returned.size > HUMAN_REPLY_MAX) {
+        vp_rpc_send_error(request->client->down, &request->header, VP_RPC_RPC, VP_RPC_FROM_RPC,
+                          "the reply has %zu bytes of JSON, more than %u", returned.size,
+                          HUMAN_REPLY_MAX);
+        return;
+    }
     if (returned.text) {
         text = vp_json_decode_string(returned.text, returned.size);
         vp_monitor_send_result(request->client, &request->header, text ?: "",
@@ -339,8 +363,10 @@ with_permission(VpRequest *request)
 {
     VpRoute route = vp_domain_route(request->domain);
 
-    if (vp_added_answer(request->client, request->domain, &request->header, request->args.cmd,
-                        is_hmp(request)))
+    if (!request->fits && route != VP_ROUTE_REFUSED)
+        forward(request);
+    else if (request->fits && vp_added_answer(request->client, request->domain, &request->header,
+                                              request->args.cmd, is_hmp(request)))
         finish(request);
     else if (route == VP_ROUTE_REFUSED)
         refuse(request);
@@ -400,7 +426,7 @@ vp_monitor_call(VpClient *client, const VpFrame *frame, const VpIntercept *row G
         return VP_HOLD;
     if (!vp_xdr_decode(frame->payload, frame->payload_size, xdr_vp_monitor_command_args, &args))
         return VP_PASS;
-    if (vp_added_is_ours(args.cmd, args.flags & VP_MONITOR_COMMAND_HMP))
+    if (fits(&args) && vp_added_is_ours(args.cmd, args.flags & VP_MONITOR_COMMAND_HMP))
         own = vp_own_monitor_call(client, &frame->header, &args.dom, args.cmd);
     if (own != VP_PASS) {
         vp_xdr_clear(xdr_vp_monitor_command_args, &args);

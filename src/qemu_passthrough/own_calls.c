@@ -12,6 +12,7 @@
 #include "added/arguments.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "json/members.h"
 #include "json/tree.h"
 #include "json/write.h"
 #include "qemu_passthrough/commandline.h"
@@ -293,11 +294,24 @@ read_arguments(const OwnCommand *command, const VpJsonNode *arguments, VpCommand
     return command->read(arguments, wish, error);
 }
 
+/* Whether it is worth a tree, which costs the most of all that is done to a command. */
+static bool
+may_be_ours(const char *json)
+{
+    VpJsonSlice name = vp_json_member((VpJsonSlice){ json, strlen(json) }, "execute");
+
+    for (gsize i = 0; name.text && i < G_N_ELEMENTS(commands); i++) {
+        if (vp_json_string_is(name, commands[i].name))
+            return true;
+    }
+    return false;
+}
+
 VpIntercepted
 vp_own_monitor_call(VpClient *client, const VpHeader *header, const vp_domain *domain,
                     const char *json)
 {
-    g_autoptr(VpJsonTree) tree = vp_json_tree_parse(json, -1, NULL);
+    g_autoptr(VpJsonTree) tree = may_be_ours(json) ? vp_json_tree_parse(json, -1, NULL) : NULL;
     const VpJsonNode *root = tree ? vp_json_root(tree) : NULL;
     const OwnCommand *command = find_command(vp_json_get_string(root, "execute"));
     const VpJsonNode *id = vp_json_get(root, "id");

@@ -15,13 +15,14 @@
  * needed, if there is nothing any more that it could start. Whatever libvirtd does not answer ends
  * the round without any consequence.
  *
- * Emulators are looked at in a thread; one that is on a share whose server has gone holds up the
- * round, and nothing else.
+ * Long definitions are read in a thread, and emulators looked at in another; one that is on a share
+ * whose server has gone holds up the round, and nothing else.
  */
 
 #include "qemu_passthrough/shims.h"
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "build-config.h"
 #include "plan/shim.h"
@@ -49,6 +50,7 @@ static const char *const tree_names[VP_SHIM_KINDS] = { VP_SHIM_TREE, VP_SHIM_SES
 struct VpShims {
     VpShimTree *trees[VP_SHIM_KINDS];
     VpLoop *loop;
+    VpWorkers *workers;
     VpUpstream *upstream;
     GSource *later;       /* begins the first round */
     bool done;            /* a round has come to its end */
@@ -61,6 +63,7 @@ struct VpShims {
     GPtrArray *unsure;    /* of char *: those of links that none names, to be looked at */
     GHashTable *gone;     /* those of them that do not exist; a set like `used` */
     VpLook *look;
+    VpWork *reading;      /* a definition, in a thread; NULL: none is */
 };
 
 static void ask_next(VpShims *shims);
@@ -180,16 +183,64 @@ take_path(VpShims *shims, guint kind, const char *path)
         make_again(shims->trees[kind], path);
 }
 
-static void
-take_xml(VpShims *shims, const char *xml)
-{
-    g_autofree char *path = NULL;
+/* A definition that is being read; @text and @path are the thread's meanwhile. */
+typedef struct Reading {
+    VpShims *shims;
+    char *text;
+    char *path; /* of the emulator that it names, or NULL */
+} Reading;
 
-    if (!strstr(xml, "/" VP_SHIM_NAME)) /* as with most, which need not be parsed */
+static void
+reading_free(gpointer data)
+{
+    Reading *reading = data;
+
+    g_free(reading->text);
+    g_free(reading->path);
+    g_free(reading);
+}
+
+static void
+read_definition(gpointer data)
+{
+    Reading *reading = data;
+
+    if (strstr(reading->text, "/" VP_SHIM_NAME)) /* not in most, which need not be parsed */
+        reading->path = vp_xml_read_emulator(reading->text);
+}
+
+static void
+take_definition(const Reading *reading)
+{
+    for (guint kind = 0; reading->path && kind < VP_SHIM_KINDS; kind++)
+        take_path(reading->shims, kind, reading->path);
+    ask_next(reading->shims);
+}
+
+static void
+on_definition(gpointer data)
+{
+    Reading *reading = data;
+
+    reading->shims->reading = NULL;
+    take_definition(reading);
+}
+
+/* Takes @text. */
+static void
+start_reading(VpShims *shims, char *text)
+{
+    Reading *reading = g_new0(Reading, 1);
+
+    *reading = (Reading){ .shims = shims, .text = text };
+    if (strlen(text) > VP_INLINE_XML_MAX) {
+        shims->reading = vp_work_start(shims->workers, VP_DEFINITIONS_OWNER, read_definition,
+                                       on_definition, reading, reading_free);
         return;
-    path = vp_xml_read_emulator(xml);
-    for (guint kind = 0; path && kind < VP_SHIM_KINDS; kind++)
-        take_path(shims, kind, path);
+    }
+    read_definition(reading);
+    take_definition(reading);
+    reading_free(reading);
 }
 
 static bool
@@ -206,13 +257,13 @@ on_xml(const VpCallReply *reply, gpointer data)
 
     if (reply->outcome == VP_CALL_OK &&
         vp_xdr_decode(reply->payload, reply->payload_size, xdr_vp_get_xml_ret, &ret)) {
-        take_xml(shims, ret.xml);
+        start_reading(shims, g_strdup(ret.xml));
         vp_xdr_clear(xdr_vp_get_xml_ret, &ret);
-    } else if (!is_gone(reply)) {
+    } else if (is_gone(reply)) {
+        ask_next(shims);
+    } else {
         give_up(shims, "libvirtd does not tell a domain's definition");
-        return;
     }
-    ask_next(shims);
 }
 
 static void
@@ -353,7 +404,7 @@ vp_shims_tree(VpShims *shims, VpShimKind kind)
 }
 
 VpShims *
-vp_shims_new(VpLoop *loop, VpUpstream *upstream, const VpConfig *config)
+vp_shims_new(VpLoop *loop, VpWorkers *workers, VpUpstream *upstream, const VpConfig *config)
 {
     VpShims *shims = g_new0(VpShims, 1);
 
@@ -363,6 +414,7 @@ vp_shims_new(VpLoop *loop, VpUpstream *upstream, const VpConfig *config)
         shims->used[kind] = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     }
     shims->loop = loop;
+    shims->workers = workers;
     shims->upstream = upstream;
     shims->listed = g_ptr_array_new_with_free_func(free_listed);
     shims->unsure = g_ptr_array_new_with_free_func(g_free);
@@ -377,6 +429,7 @@ vp_shims_free(VpShims *shims)
         return;
     vp_loop_cancel(&shims->later);
     vp_look_cancel(shims->look);
+    vp_work_cancel(shims->reading);
     for (guint kind = 0; kind < VP_SHIM_KINDS; kind++) {
         vp_shim_tree_unref(shims->trees[kind]);
         g_hash_table_unref(shims->used[kind]);

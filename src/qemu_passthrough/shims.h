@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/work.h"
 #include "plan/shim_tree.h"
 #include "qemu_passthrough/config.h"
 #include "qemu_passthrough/upstream.h"
@@ -18,7 +19,9 @@ typedef enum VpShimKind {
 } VpShimKind;
 #define VP_SHIM_KINDS 2
 
-VpShims *vp_shims_new(VpLoop *loop, VpUpstream *upstream, const VpConfig *config);
+/* Free it before @workers, in which it reads long definitions. */
+VpShims *vp_shims_new(VpLoop *loop, VpWorkers *workers, VpUpstream *upstream,
+                      const VpConfig *config);
 
 /* After the connection that it was given, whose calls in flight are answered by then. NULL is
  * fine. */

@@ -4,6 +4,9 @@
 #include "qemu_passthrough/config.h"
 #include "rpc/calls.h"
 
+/* Who is charged for threads that read what our own connection brings. */
+#define VP_DEFINITIONS_OWNER "libvirtd"
+
 typedef struct VpUpstream VpUpstream;
 
 /* Where libvirtd listens: one place for clients' connections and for our own. */

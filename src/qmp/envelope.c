@@ -11,6 +11,7 @@
 
 #include "qmp/envelope.h"
 
+#include "base/limits.h"
 #include "json/members.h"
 
 #include <stddef.h>
@@ -62,12 +63,13 @@ vp_qmp_envelope_read(const char *message, gsize size, VpQmpEnvelope *ret_envelop
     VpJsonItems items;
     VpJsonItem item;
     VpJsonStep step = VP_JSON_BROKEN;
-    bool once = true;
+    guint n = 0;
+    bool known = true;
 
     vp_json_items_init(&items, message, size);
-    while (once && (step = vp_json_items_next(&items, &item)) == VP_JSON_ITEM)
-        once = file_item(&envelope, &item);
-    if (!once || step != VP_JSON_END || envelope.kind == VP_QMP_GARBAGE)
+    while (known && (step = vp_json_items_next(&items, &item)) == VP_JSON_ITEM)
+        known = ++n <= VP_QMP_MEMBERS_MAX && file_item(&envelope, &item);
+    if (!known || step != VP_JSON_END || envelope.kind == VP_QMP_GARBAGE)
         envelope = (VpQmpEnvelope){ .kind = VP_QMP_GARBAGE };
     *ret_envelope = envelope;
 }

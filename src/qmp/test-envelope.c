@@ -4,6 +4,8 @@
 
 #include "qmp/envelope.h"
 
+#include "base/limits.h"
+
 #include <string.h>
 
 static void
@@ -144,6 +146,27 @@ test_restore_id(void)
         assert_restored(cases[i].message, cases[i].id, cases[i].expected);
 }
 
+/* With @n members, the last of which says what it is. */
+static VpQmpKind
+kind_of_members(guint n)
+{
+    g_autoptr(GString) text = g_string_new("{");
+    VpQmpEnvelope envelope;
+
+    for (guint i = 1; i < n; i++)
+        g_string_append_printf(text, "\"new%u\": 1, ", i);
+    g_string_append(text, "\"return\": 1}");
+    vp_qmp_envelope_read(text->str, text->len, &envelope);
+    return envelope.kind;
+}
+
+static void
+test_members_limit(void)
+{
+    g_assert_cmpint(kind_of_members(VP_QMP_MEMBERS_MAX), ==, VP_QMP_RETURN);
+    g_assert_cmpint(kind_of_members(VP_QMP_MEMBERS_MAX + 1), ==, VP_QMP_GARBAGE);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -152,5 +175,6 @@ main(int argc, char **argv)
     g_test_add_func("/qmp/envelope/event", test_event);
     g_test_add_func("/qmp/envelope/own-id", test_own_id);
     g_test_add_func("/qmp/envelope/restore-id", test_restore_id);
+    g_test_add_func("/qmp/envelope/members-limit", test_members_limit);
     return g_test_run();
 }

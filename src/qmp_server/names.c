@@ -136,10 +136,10 @@ append_private(const Search *search, GString *out, const char *name)
 static bool
 append_list(const Search *search, GString *out, const char *text)
 {
-    g_auto(GStrv) names = g_strsplit(text, ":", -1);
+    g_auto(GStrv) names = g_strsplit(text, ":", VP_QMP_LIST_MAX + 1);
     bool any = false;
 
-    for (guint i = 0; names[i]; i++) {
+    for (guint i = 0; names[i] && i < VP_QMP_LIST_MAX; i++) {
         if (i > 0)
             g_string_append_c(out, ':');
         any |= append_private(search, out, names[i]);

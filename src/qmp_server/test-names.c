@@ -121,6 +121,30 @@ test_depth(void)
     g_assert_false(is_found(VP_QMP_NAMES_DEPTH_MAX + 1));
 }
 
+/* How many of @n names in a list are left, each with the prefix. */
+static guint
+count_list(guint n)
+{
+    g_autoptr(GString) text = g_string_new("{\"fds\": \"a");
+    g_autofree char *names = NULL, *after = NULL;
+    g_auto(GStrv) found = NULL;
+
+    for (guint i = 1; i < n; i++)
+        g_string_append(text, ":a");
+    g_string_append(text, "\"}");
+    after = rewrite("netdev_add", text->str, &names);
+    found = g_strsplit(after, P "a", -1);
+    g_assert_null(strstr(after, ":a"));
+    return g_strv_length(found) - 1;
+}
+
+static void
+test_list(void)
+{
+    g_assert_cmpuint(count_list(VP_QMP_LIST_MAX), ==, VP_QMP_LIST_MAX);
+    g_assert_cmpuint(count_list(VP_QMP_LIST_MAX + 1), ==, VP_QMP_LIST_MAX);
+}
+
 /* No arguments, and none that are well-formed. */
 static void
 test_broken(void)
@@ -144,6 +168,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/qmp_server/names/places", test_places);
     g_test_add_func("/qmp_server/names/depth", test_depth);
+    g_test_add_func("/qmp_server/names/list", test_list);
     g_test_add_func("/qmp_server/names/broken", test_broken);
     return g_test_run();
 }
