@@ -34,6 +34,7 @@
 #include <string.h>
 
 typedef void (*AnswerFunc)(VpCommandline *job, const VpCallReply *reply);
+typedef void (*JudgedFunc)(VpCommandline *job);
 
 struct VpCommandline {
     VpClient *client;
@@ -43,6 +44,7 @@ struct VpCommandline {
     bool asking;             /* a question is under way: `serial`, `next` */
     guint32 serial;
     AnswerFunc next;
+    JudgedFunc judged;       /* what comes when libvirtd has said that the client may */
     GSource *later;          /* what needs no question is done in the next turn of the loop */
     VpWork *work;            /* a thread's, or NULL */
     VpFacts *facts;          /* being gathered, or at hand; NULL: neither */
@@ -417,6 +419,8 @@ process_of(const VpCommandline *job)
     return domain && domain->session ? vp_qmp_session_pid(domain->session) : 0;
 }
 
+static void judge(VpCommandline *job, JudgedFunc next);
+
 /* What the process was started with: what the shim wrote down, or, where no shim was needed, its
  * own words. */
 static void
@@ -440,29 +444,35 @@ on_process(VpProcessWords *found, gpointer data)
         g_free(result->generated[0]);
         result->generated[0] = g_strdup(found->words[0] ?: "");
     }
-    succeed(job);
+    judge(job, succeed); /* a thread may have taken longer than the verdict is good for */
+}
+
+static void
+fail_without_process(VpCommandline *job)
+{
+    g_autoptr(GError) error = NULL;
+
+    error = g_error_new(VP_ERROR, VP_ERROR_UNSUPPORTED,
+                        "domain '%s' has no dedicated session through which its process is known; "
+                        "it does not run, or was not started through virtpassd",
+                        job->wish.name);
+    fail(job, error);
 }
 
 static void
 get(VpCommandline *job)
 {
     pid_t pid = process_of(job);
-    g_autoptr(GError) error = NULL;
 
     if (pid > 0) {
         job->work = vp_process_look(job->client->daemon->file_workers,
                                     vp_client_owner(job->client), pid, on_process, job);
         return;
     }
-    if (job->wish.form != VP_COMMANDLINE_RUNNING) {
+    if (job->wish.form != VP_COMMANDLINE_RUNNING)
         ask_definition(job, 0, on_any_definition);
-        return;
-    }
-    error = g_error_new(VP_ERROR, VP_ERROR_UNSUPPORTED,
-                        "domain '%s' has no dedicated session through which its process is known; "
-                        "it does not run, or was not started through virtpassd",
-                        job->wish.name);
-    fail(job, error);
+    else
+        fail_without_process(job);
 }
 
 static void
@@ -472,7 +482,7 @@ on_access(bool allowed, gpointer data)
     g_autoptr(GError) error = NULL;
 
     if (allowed) {
-        get(job);
+        job->judged(job);
         return;
     }
     error = g_error_new(VP_ERROR, VP_ERROR_UNSUPPORTED,
@@ -482,16 +492,17 @@ on_access(bool allowed, gpointer data)
     fail(job, error);
 }
 
-static gboolean
-begin_get(gpointer data)
+/* Goes on with @next if the client may write to the domain. One that does not run any more has
+ * nothing to be written to, and nobody to be asked about. */
+static void
+judge(VpCommandline *job, JudgedFunc next)
 {
-    VpCommandline *job = data;
     VpDomain *domain = vp_domains_find(job->client->daemon->domains, job->wish.uuid);
 
-    vp_loop_cancel(&job->later);
-    if (!domain || process_of(job) == 0) {
-        get(job);
-        return G_SOURCE_REMOVE;
+    job->judged = next;
+    if (!domain) {
+        fail_without_process(job);
+        return;
     }
     switch (vp_access_check(job->client, domain, on_access, job)) {
     case VP_ACCESS_ALLOWED:
@@ -503,6 +514,18 @@ begin_get(gpointer data)
     case VP_ACCESS_ASKING:
         break;
     }
+}
+
+static gboolean
+begin_get(gpointer data)
+{
+    VpCommandline *job = data;
+
+    vp_loop_cancel(&job->later);
+    if (process_of(job) > 0)
+        judge(job, get);
+    else
+        get(job);
     return G_SOURCE_REMOVE;
 }
 

@@ -3,6 +3,7 @@
 
 import contextlib
 import grp
+import json
 import os
 import pwd
 import socket
@@ -12,13 +13,19 @@ import time
 import unittest
 
 from harness import guest, limits, rpc, upstream, xdr
+from harness.frozen import frozen
 from harness.rpc import Frame
-from harness.scripted import USER, Scripted, Sender
+from harness.scripted import USER, Scripted, Sender, wait_read
 
 COMMAND = '{"execute":"query-status"}'
 
 # Calls whose outcome tells whether somebody may write to a domain.
 PROBES = (rpc.SET_METADATA, rpc.FD_ASSOCIATE)
+
+PROCESS = '{"execute":"__org.virtpass_query-commandline","arguments":{"form":"running"}}'
+
+# For how long a verdict is good.
+VERDICT_SECONDS = 1
 
 HIGH_SERIALS_MAX = 1024
 ADMISSIONS_MAX = 16
@@ -229,6 +236,26 @@ class Access(SystemMode):
         self.assertEqual(caught.exception.code, 88)
         answer.join()
         self.assertEqual(len(self.server.named("query-status")), before)
+
+    def look_at_process(self, late):
+        """The reply to who asks for a process that can be looked at after a while only"""
+        client = self.client_as(USER)
+        self.assertIn("words", client.monitor(self.ref(self.domain), PROCESS))
+        with frozen(self, self.virtpassd.pid, "worker"):
+            call = client.post_monitor(self.ref(self.domain), PROCESS)
+            wait_read(client.sock)
+            late()
+            time.sleep(VERDICT_SECONDS + 0.1)
+        return json.loads(xdr.Reader(client.reply(call).payload).string())
+
+    def test_right_that_is_withdrawn_while_a_process_is_looked_at(self):
+        reply = self.look_at_process(self.deny)
+        self.assertIn("not allow", reply["error"]["desc"])
+
+    def test_process_that_is_looked_at_late(self):
+        """Who still may has the answer"""
+        reply = self.look_at_process(lambda: None)
+        self.assertIn("words", reply["return"])
 
     def test_probe_stays_inside(self):
         """The question that virtpassd asks on the client's connection is not answered to it"""
