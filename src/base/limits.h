@@ -63,8 +63,9 @@
  * own default. */
 #define VP_CLIENTS_QUEUED_MAX_DEFAULT 1000u
 
-/* One user's connections: a fifth of all, so that it takes several users to fill the places; but
- * where there are few, enough for the tools of a busy host. */
+/* One user's connections, to our own sockets and to all domains' QMP sockets: a fifth of all, so
+ * that it takes several users to fill the places; but where there are few, enough for the tools of
+ * a busy host. */
 #define VP_CLIENTS_SHARES 5u
 #define VP_CLIENTS_OF_USER_MIN 20u
 

@@ -51,7 +51,6 @@
 typedef struct VpRun {
     VpDaemon daemon;
     VpListener *listener;
-    VpPlaces *places;
     VpEmbed *embed;         /* NULL without --embed */
     bool stopping;
     GSource *deadline;      /* of ending the guests */
@@ -74,7 +73,7 @@ on_client(int fd, VpTls *tls, bool read_only, gpointer data)
 {
     VpRun *run = data;
     VpDaemon *daemon = &run->daemon;
-    VpPlace *place = vp_places_take(run->places, fd, tls ? vp_tls_peer_name(tls) : NULL);
+    VpPlace *place = vp_places_take(daemon->places, fd, tls ? vp_tls_peer_name(tls) : NULL);
     VpClient *client = NULL;
 
     if (place)
@@ -135,7 +134,7 @@ may_come(gpointer data)
 {
     VpRun *run = data;
 
-    return vp_places_may_come(run->places);
+    return vp_places_may_come(run->daemon.places);
 }
 
 /* --- domains and their events --------------------------------------------- */
@@ -475,7 +474,7 @@ start(VpRun *run, GError **error)
     run->listener = vp_listener_new(daemon->loop, config, upstream_path, on_client, run, error);
     if (!run->listener)
         return false;
-    run->places = vp_places_new(daemon->loop, config, &places_ops, run);
+    daemon->places = vp_places_new(daemon->loop, config, &places_ops, run);
     vp_listener_ask_before(run->listener, may_come);
     if (config->embed_dir) {
         run->embed = vp_embed_start(daemon->loop, config, on_embed_failed, run, error);
@@ -505,11 +504,11 @@ finish(VpRun *run)
     g_clear_pointer(&run->listener, vp_listener_free);
     while (daemon->clients->len > 0)
         vp_daemon_drop_client(daemon, g_ptr_array_index(daemon->clients, 0));
-    g_clear_pointer(&run->places, vp_places_free);
     g_clear_pointer(&daemon->upstream, vp_upstream_free);
     g_clear_pointer(&daemon->shims, vp_shims_free);
     g_clear_pointer(&daemon->domains, vp_domains_free);
     g_clear_pointer(&daemon->qmp_sockets, vp_qmp_sockets_free);
+    g_clear_pointer(&daemon->places, vp_places_free);
     g_clear_pointer(&daemon->probe, vp_probe_free);
     g_clear_pointer(&run->embed, vp_embed_stop);
     g_clear_pointer(&daemon->workers, vp_workers_free);

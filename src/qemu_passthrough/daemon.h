@@ -11,6 +11,7 @@ typedef struct VpClient VpClient;
 typedef struct VpDocument VpDocument;
 typedef struct VpAnswer VpAnswer;
 typedef struct VpFacts VpFacts;
+typedef struct VpPlaces VpPlaces;
 typedef struct VpQmpSockets VpQmpSockets;
 typedef struct VpShims VpShims;
 
@@ -25,6 +26,7 @@ typedef struct VpDaemon {
     VpWorkers *workers;     /* for documents */
     VpWorkers *file_workers; /* for looks at what clients and guests name, which may never end */
     VpShims *shims;
+    VpPlaces *places;       /* of clients of all sockets */
     VpQmpSockets *qmp_sockets;
     GPtrArray *clients;     /* VpClient, owned */
     bool full;              /* max_clients reached: nobody is accepted */

@@ -3,8 +3,9 @@
 /*
  * The places that connections take, by user.
  *
- * A connection costs us two descriptors and libvirtd a client, whatever it is used for. So that no
- * user keeps others out, each may have a part of the places only, and all of them together leave
+ * A connection costs us two descriptors and libvirtd a client, whatever it is used for: libvirt's
+ * protocol, or the QMP socket of any domain, for whose clients libvirtd is asked. So that no user
+ * keeps others out, each may have a part of the places only, and all of them together leave
  * some for root. A user is a user id, or the name in a certificate; root and our own user are not
  * counted, for they could end us anyway.
  *
@@ -306,10 +307,10 @@ may_have_one_more(const VpPlaces *places, VpPlaceUser *user)
     return true;
 }
 
-VpPlace *
-vp_places_take(VpPlaces *places, int fd, const char *tls_name)
+/* Takes over @name. */
+static VpPlace *
+take(VpPlaces *places, char *name)
 {
-    char *name = name_user(fd, tls_name);
     VpPlaceUser *user = name ? find_user(places, name) : NULL;
     VpPlace *place = NULL;
 
@@ -319,10 +320,26 @@ vp_places_take(VpPlaces *places, int fd, const char *tls_name)
     place->places = places;
     place->user = user;
     place->link.data = place;
-    if (!user)
+    if (user) {
+        user->n++;
+        places->n++;
+    }
+    return place;
+}
+
+VpPlace *
+vp_places_take_qmp(VpPlaces *places, int fd)
+{
+    return take(places, name_user(fd, NULL));
+}
+
+VpPlace *
+vp_places_take(VpPlaces *places, int fd, const char *tls_name)
+{
+    VpPlace *place = take(places, name_user(fd, tls_name));
+
+    if (!place || !place->user)
         return place;
-    user->n++;
-    places->n++;
     place->young = true;
     place->anonymous = !tls_name;
     place->since = g_get_monotonic_time();

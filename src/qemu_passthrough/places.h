@@ -30,6 +30,10 @@ bool vp_places_may_come(VpPlaces *places);
 /* A place for who has connected: by the unix socket @fd, or through TLS with a certificate of
  * @tls_name. NULL: his user has as many as are his; it was logged. */
 VpPlace *vp_places_take(VpPlaces *places, int fd, const char *tls_name);
+
+/* The same for a client of a QMP socket, which has nothing to open: it is only counted. */
+VpPlace *vp_places_take_qmp(VpPlaces *places, int fd);
+
 void vp_place_set_owner(VpPlace *place, gpointer owner);
 
 /* What follows may be called with NULL. */

@@ -12,6 +12,9 @@
  * are connected (qmp_rights.c). While there is no verdict that is new enough they are paused, and
  * when they may not any more they are told so and their connection is closed.
  *
+ * Each of those takes one of its user's places (places.c), of which there are so many for all
+ * domains together; who has none left is told so.
+ *
  * Nothing is locked here. Where the listener holds the lock of its directory (listener.c), what is
  * found in it is stale; under socket activation the service manager sees to it that we are one.
  */
@@ -24,6 +27,7 @@
 #include "json/text.h"
 #include "json/write.h"
 #include "qemu_passthrough/admission.h"
+#include "qemu_passthrough/places.h"
 #include "qemu_passthrough/qmp_rights.h"
 #include "qmp_server/server.h"
 
@@ -67,6 +71,7 @@ typedef struct Door {
 /* A client that libvirtd is asked about. */
 typedef struct Untrusted {
     Door *door;
+    VpPlace *place;      /* of the user's */
     VpQmpRights *rights;
     int fd;              /* the connection, until it is the client's */
     VpQmpClient *client; /* of door->server; NULL until it is let in */
@@ -139,6 +144,7 @@ untrusted_free(gpointer data)
     Untrusted *untrusted = data;
 
     vp_qmp_rights_free(untrusted->rights);
+    vp_place_free(untrusted->place);
     vp_clear_fd(&untrusted->fd);
     g_free(untrusted);
 }
@@ -154,26 +160,41 @@ let_in(Untrusted *untrusted)
         g_ptr_array_remove_fast(door->untrusted, untrusted);
 }
 
-/* Says why, as far as the socket takes it. */
+static GString *
+print_denial(const char *reason)
+{
+    g_autofree char *desc = g_strconcat("access denied: ", reason, NULL);
+    GString *text = g_string_new("{\"error\": {\"class\": \"GenericError\", \"desc\": ");
+
+    vp_json_append_quoted(text, desc);
+    g_string_append(text, "}}");
+    return text;
+}
+
+/* To who is no client yet, as far as the socket takes it. */
+static void
+say_denial(int fd, const char *text)
+{
+    g_autofree char *line = g_strconcat(text, "\r\n", NULL);
+
+    if (send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        vp_log_debug("a QMP client that was not let in is gone already");
+}
+
 static void
 turn_away(Untrusted *untrusted)
 {
     Door *door = untrusted->door;
     const char *reason = vp_qmp_rights_reason(untrusted->rights);
-    g_autofree char *desc = g_strconcat("access denied: ", reason, NULL);
-    g_autoptr(GString) text = g_string_new("{\"error\": {\"class\": \"GenericError\", \"desc\": ");
-    g_autofree char *line = NULL;
+    g_autoptr(GString) text = print_denial(reason);
 
-    vp_json_append_quoted(text, desc);
-    g_string_append(text, "}}");
-    line = g_strconcat(text->str, "\r\n", NULL);
     vp_log_info("domain '%s': user %u is %s at its QMP socket: %s", door->domain->name,
                 (unsigned)untrusted->uid, untrusted->client ? "no longer served" : "not let in",
                 reason);
     if (untrusted->client)
         vp_qmp_client_end(untrusted->client, text->str);
-    else if (send(untrusted->fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        vp_log_debug("a QMP client that was not let in is gone already");
+    else
+        say_denial(untrusted->fd, text->str);
     door->n_pending -= !untrusted->client;
     g_ptr_array_remove_fast(door->untrusted, untrusted);
 }
@@ -195,6 +216,15 @@ on_right(VpQmpRights *rights G_GNUC_UNUSED, VpQmpRight right, gpointer data)
     open_or_close(door);
 }
 
+/* Its user has as many connections as are his, over all domains and sockets. */
+static void
+refuse(int fd)
+{
+    g_autoptr(GString) text = print_denial("you have as many connections as one user may have");
+
+    say_denial(fd, text->str);
+}
+
 /* Takes over @fd. */
 static void
 receive(Door *door, int fd)
@@ -203,6 +233,7 @@ receive(Door *door, int fd)
     g_autoptr(GError) error = NULL;
     vp_autofd int owned = fd;
     VpPeer peer = { 0 };
+    VpPlace *place = NULL;
     Untrusted *untrusted = NULL;
 
     if (!vp_socket_peer(fd, &peer, &error)) {
@@ -214,7 +245,13 @@ receive(Door *door, int fd)
         vp_qmp_server_add(door->server, vp_steal_fd(&owned), NULL);
         return;
     }
+    place = vp_places_take_qmp(daemon->places, fd);
+    if (!place) {
+        refuse(fd);
+        return;
+    }
     untrusted = g_new0(Untrusted, 1);
+    untrusted->place = place;
     untrusted->door = door;
     untrusted->fd = vp_steal_fd(&owned);
     untrusted->uid = peer.uid;

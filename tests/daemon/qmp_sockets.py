@@ -407,6 +407,38 @@ class Withdrawn(RightsOfClients):
             monitor.close()
 
 
+class OfOneUser(RightsOfClients):
+    """One user's connections are counted over all domains, and with those to libvirt's socket"""
+
+    config = {"listen": {"unix_sock_rw_perms": "0777"}, "limits": {"max_clients_per_user": "5"}}
+
+    def refused(self, name):
+        monitor = self.as_user(name, negotiate=None)
+        self.assertIn("as many connections", monitor.greeting["error"]["desc"])
+        self.assertTrue(monitor.ended())
+
+    def test_limit(self):
+        client = self.client_as(USER)
+        monitors = [self.as_user(name) for name in "ghgh"]
+        for name in "gh":
+            self.refused(name)
+            self.serves(name)
+        self.assertEqual(self.virtpassd.process.log_text().count("as max_clients_per_user"), 1)
+        with self.assertRaises((rpc.Closed, OSError)):
+            self.client_as(USER)
+        monitors.pop().close()
+        limits.poll_until(lambda: self.has_room("g"), "its place is free")
+        self.refused("h")
+        client.close()
+        limits.poll_until(lambda: self.has_room("h"), "the client's place is free")
+        for monitor in monitors:
+            self.assertTrue(monitor.execute("query-status")["running"])
+
+    def has_room(self, name):
+        """If so, there is none after this."""
+        return "QMP" in self.as_user(name, negotiate=None).greeting
+
+
 class Peers(Sockets):
     """Each has its own way, and none is in another's."""
 
