@@ -5,6 +5,7 @@
 #include "argv/cpudef.h"
 
 #include "argv/test-plans.h"
+#include "base/limits.h"
 
 static bool
 compile(const char *values, const char *id, const char *emulator, GPtrArray *words,
@@ -125,6 +126,26 @@ test_elsewhere(void)
     g_assert_cmpstr(error->message, ==, "cpudef takes no id=''");
 }
 
+/* A flag and blanks, @size bytes in all. */
+static char *
+long_flags(gsize size)
+{
+    g_autofree char *blanks = g_strnfill(size - strlen("fpu"), ' ');
+
+    return g_strdup_printf("['feature_edx','fpu%s']", blanks);
+}
+
+static void
+test_flags_limit(void)
+{
+    g_autofree char *most = long_flags(VP_CPUDEF_FLAGS_MAX);
+    g_autofree char *more = long_flags(VP_CPUDEF_FLAGS_MAX + 1);
+
+    check_words(most, "/usr/bin/qemu-system-x86_64", "-cpu|base,fpu=on");
+    check_refused(more, "feature_edx: a list of flags of 4097 bytes is longer than the 4096 that "
+                  "are allowed");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -132,6 +153,7 @@ main(int argc, char **argv)
     g_test_add_func("/cpudef/example of 2010", test_example);
     g_test_add_func("/cpudef/details", test_details);
     g_test_add_func("/cpudef/refused", test_refused);
+    g_test_add_func("/cpudef/limit of flags", test_flags_limit);
     g_test_add_func("/cpudef/not for every QEMU", test_elsewhere);
     return g_test_run();
 }

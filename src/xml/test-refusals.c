@@ -191,6 +191,41 @@ test_size_limit(void)
     assert_unchanged_by_translate(&rules_requested, longer);
 }
 
+/* Whether a document with @n names of its own is taken. */
+static bool
+takes_names(guint n)
+{
+    g_autoptr(GString) text = g_string_new(OPEN "<devices>");
+    g_autofree char *other = NULL;
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < n; i++)
+        g_string_append_printf(text, "<n%u/>", i);
+    g_string_append(text, "</devices>" CLOSE);
+    if (vp_xml_translate(&rules_all, text->str, &other, &error))
+        return true;
+    g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
+    g_assert_nonnull(strstr(error->message, "more than the 16384 different names"));
+    return false;
+}
+
+/* Some are libxml2's own, and some every domain's. */
+static void
+test_names_limit(void)
+{
+    guint taken = VP_XML_NAMES_MAX / 2, refused = VP_XML_NAMES_MAX + 1;
+
+    g_assert_true(takes_names(taken));
+    g_assert_false(takes_names(refused));
+    while (refused - taken > 1) {
+        guint n = (taken + refused) / 2;
+
+        *(takes_names(n) ? &taken : &refused) = n;
+    }
+    g_assert_cmpuint(taken, >, VP_XML_NAMES_MAX - 64);
+    g_assert_cmpuint(taken, <, VP_XML_NAMES_MAX);
+}
+
 /* Documents of 4 MiB made of what costs most. None takes a second; loaded machines and
  * sanitizers take longer, something that grows with the square would take hours. */
 static void
@@ -245,6 +280,7 @@ main(int argc, char **argv)
     g_test_add_func("/xml/refusals/long-error", test_long_error);
     g_test_add_func("/xml/refusals/path-limit", test_path_limit);
     g_test_add_func("/xml/refusals/size-limit", test_size_limit);
+    g_test_add_func("/xml/refusals/names-limit", test_names_limit);
     g_test_add_func("/xml/refusals/large-documents", test_large_documents);
     return g_test_run();
 }
