@@ -6,6 +6,7 @@
  */
 
 #include "argv/test-value.h"
+#include "argv/value_type.h"
 
 static void
 test_syntax(void)
@@ -122,12 +123,18 @@ static const struct {
     { VP_TYPE_INT, "18446744073709551616", NULL },
     { VP_TYPE_INT, "-9223372036854775808", "-9223372036854775808" },
     { VP_TYPE_INT, "-9223372036854775809", NULL },
-    { VP_TYPE_INT, "4k", NULL },
-    { VP_TYPE_INT, "4.0", NULL },
-    { VP_TYPE_INT, " 4", NULL },
+    { VP_TYPE_INT, "4k", "4096" }, /* its setter may take a size */
+    { VP_TYPE_INT, "4.0", "4" },
+    { VP_TYPE_INT, "1.5M", "1572864" },
+    { VP_TYPE_INT, "4.5", NULL },
+    { VP_TYPE_INT, "-4k", NULL },
+    { VP_TYPE_INT, "4kB", NULL },
+    { VP_TYPE_INT, " 4", "4" },
+    { VP_TYPE_INT, " \t-4", "-4" },
+    { VP_TYPE_INT, "- 4", NULL },
     { VP_TYPE_INT, "4 ", NULL },
     { VP_TYPE_INT, "0x", NULL },
-    { VP_TYPE_INT, "08", NULL },
+    { VP_TYPE_INT, "08", "8" },
     { VP_TYPE_INT, "+4", "4" },
     { VP_TYPE_INT, "--4", NULL },
     { VP_TYPE_INT, "+-4", NULL },
@@ -165,7 +172,18 @@ static const struct {
     { VP_TYPE_SIZE, "+", NULL },
     { VP_TYPE_SIZE, "1.0004K", "1024" },
     { VP_TYPE_SIZE, "1.0005K", "1025" },
+    { VP_TYPE_SIZE, "0.3E", "345876451382054080" },
+    { VP_TYPE_SIZE, "0.123456789123456789E", "142335987070146016" },
+    { VP_TYPE_SIZE, "0.1k", "102" },
+    { VP_TYPE_SIZE, "0.0005K", "1" },
+    { VP_TYPE_SIZE, "0.0000001K", "0" },
+    { VP_TYPE_SIZE, "0.00000000000000000000000000001", "0" },
+    { VP_TYPE_SIZE, "\t5", "5" },
+    { VP_TYPE_SIZE, "-0", NULL },
+    { VP_TYPE_SIZE, "0x10B", "267" },
     { VP_TYPE_SIZE, "0x10K", NULL },
+    { VP_TYPE_SIZE, "0x1.8K", NULL },
+    { VP_TYPE_SIZE, "08", "8" },
     { VP_TYPE_SIZE, "010", "10" },
     { VP_TYPE_SIZE, "18446744073709551615", "18446744073709551615" },
     { VP_TYPE_SIZE, "18446744073709551616", NULL },
@@ -180,7 +198,10 @@ static const struct {
     { VP_TYPE_NUMBER, "0.5", "0.5" },
     { VP_TYPE_NUMBER, "-1e6", "-1e6" },
     { VP_TYPE_NUMBER, "3", "3" },
-    { VP_TYPE_NUMBER, ".5", NULL },
+    { VP_TYPE_NUMBER, ".5", "0.5" },
+    { VP_TYPE_NUMBER, " 5.", "5" },
+    { VP_TYPE_NUMBER, "0x1p3", "8" },
+    { VP_TYPE_NUMBER, "inf", NULL },
     { VP_TYPE_NUMBER, "nan", NULL },
     { VP_TYPE_NUMBER, "1 ", NULL },
     { VP_TYPE_NUMBER, "\"1\"", NULL },
@@ -211,6 +232,51 @@ test_types(void)
 
         check_set(&row);
     }
+}
+
+/* What JSON can say as QEMU reads it, what QEMU has to read itself, and what it cannot. */
+static void
+test_readings(void)
+{
+    static const struct {
+        VpValueType type;
+        const char *text;
+        VpTextReading reading;
+    } rows[] = {
+        { VP_TYPE_STRING, "010", VP_TEXT_CLEAR },
+        { VP_TYPE_STRING, "\xef\xb7\x90", VP_TEXT_DOUBTFUL }, /* U+FDD0, not for QEMU's JSON */
+        { VP_TYPE_BOOL, "on", VP_TEXT_CLEAR },
+        { VP_TYPE_BOOL, "1", VP_TEXT_WRONG },
+        { VP_TYPE_INT, "10", VP_TEXT_CLEAR },
+        { VP_TYPE_INT, "0x10", VP_TEXT_CLEAR },
+        { VP_TYPE_INT, "-1", VP_TEXT_CLEAR },
+        { VP_TYPE_INT, "128K", VP_TEXT_CLEAR },
+        { VP_TYPE_INT, "08", VP_TEXT_CLEAR },
+        { VP_TYPE_INT, "07", VP_TEXT_CLEAR },
+        { VP_TYPE_INT, "010", VP_TEXT_DOUBTFUL },
+        { VP_TYPE_INT, "0x10K", VP_TEXT_DOUBTFUL },
+        { VP_TYPE_INT, "0x10KB", VP_TEXT_WRONG },
+        { VP_TYPE_INT, "0b101", VP_TEXT_DOUBTFUL },
+        { VP_TYPE_INT, "0b102", VP_TEXT_WRONG },
+        { VP_TYPE_INT, "-18446744073709551615", VP_TEXT_DOUBTFUL },
+        { VP_TYPE_INT, "-18446744073709551616", VP_TEXT_WRONG },
+        { VP_TYPE_INT, "18446744073709551616", VP_TEXT_WRONG },
+        { VP_TYPE_INT, "on", VP_TEXT_WRONG },
+        { VP_TYPE_INT, "", VP_TEXT_WRONG },
+        { VP_TYPE_SIZE, "1.5G", VP_TEXT_CLEAR },
+        { VP_TYPE_SIZE, "010", VP_TEXT_DOUBTFUL },
+        { VP_TYPE_SIZE, "0x10k", VP_TEXT_DOUBTFUL },
+        { VP_TYPE_SIZE, "1KB", VP_TEXT_WRONG },
+        { VP_TYPE_NUMBER, ".5", VP_TEXT_CLEAR },
+        { VP_TYPE_NUMBER, "x", VP_TEXT_WRONG },
+        { VP_TYPE_OTHER, "[]", VP_TEXT_CLEAR },
+        { VP_TYPE_OTHER, "a", VP_TEXT_WRONG },
+        { VP_TYPE_UNKNOWN, "a", VP_TEXT_DOUBTFUL },
+        { VP_TYPE_UNKNOWN, "1", VP_TEXT_DOUBTFUL },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
+        g_assert_cmpint(vp_value_read_text(rows[i].text, rows[i].type), ==, rows[i].reading);
 }
 
 /* The message has all that a person needs. */
@@ -273,6 +339,7 @@ main(int argc, char **argv)
     g_test_add_func("/argv/value/syntax", test_syntax);
     g_test_add_func("/argv/value/canonical", test_canonical);
     g_test_add_func("/argv/value/types", test_types);
+    g_test_add_func("/argv/value/readings", test_readings);
     g_test_add_func("/argv/value/type-messages", test_type_messages);
     g_test_add_func("/argv/value/driver", test_driver);
     return g_test_run();

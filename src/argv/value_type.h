@@ -12,3 +12,12 @@
  */
 bool vp_value_append_typed(GString *out, const char *key, const char *text, VpValueType type,
                            VpJsonSlice there, GError **error);
+
+/* How QEMU reads a text behind KEY= of a property. */
+typedef enum VpTextReading {
+    VP_TEXT_CLEAR,    /* as the JSON that vp_value_append_typed() writes */
+    VP_TEXT_DOUBTFUL, /* not known, not in one way, or as what JSON cannot say: QEMU has to read it */
+    VP_TEXT_WRONG,    /* not at all: vp_value_append_typed() says why */
+} VpTextReading;
+
+VpTextReading vp_value_read_text(const char *text, VpValueType type);
