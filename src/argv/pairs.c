@@ -2,7 +2,9 @@
 
 /*
  * "key=value,key=value" taken apart and written: QEMU's oldest syntax, in which authors write what
- * to modify and devices to add. A comma that belongs to a value is doubled; a key cannot hold one.
+ * to modify and devices to add. It is read as QemuOpts does, part by part: a comma that belongs to
+ * a value is doubled, and so is one in a first part without a key, which is the value of the key
+ * that is implied there. A comma at the end ends nothing; elsewhere an empty part has an empty key.
  */
 
 #include "argv/pairs.h"
@@ -16,46 +18,57 @@ vp_pair_clear(VpPair *pair)
     g_clear_pointer(&pair->value, g_free);
 }
 
-/* The text up to a single comma or the end; *at is set behind it, NULL at the end. */
+/* The text up to a single comma or the end, where *at is set to. */
 static char *
-next_part(const char **at)
+take_value(const char **at)
 {
-    g_autoptr(GString) part = g_string_new(NULL);
+    g_autoptr(GString) value = g_string_new(NULL);
     const char *p = *at;
 
     while (*p) {
         gsize run = strcspn(p, ",");
 
-        g_string_append_len(part, p, run);
+        g_string_append_len(value, p, run);
         p += run;
-        if (*p != ',')
+        if (p[0] != ',' || p[1] != ',')
             break;
-        if (p[1] != ',') {
-            *at = p + 1;
-            return g_string_free(g_steal_pointer(&part), FALSE);
-        }
-        g_string_append_c(part, ',');
+        g_string_append_c(value, ',');
         p += 2;
     }
-    *at = NULL;
-    return g_string_free(g_steal_pointer(&part), FALSE);
+    *at = p;
+    return g_string_free(g_steal_pointer(&value), FALSE);
+}
+
+static char *
+take_key(const char **at)
+{
+    gsize size = strcspn(*at, "=,");
+    char *key = g_strndup(*at, size);
+
+    *at += size;
+    return key;
 }
 
 GArray *
 vp_pairs_split(const char *text)
 {
     GArray *pairs = g_array_new(FALSE, FALSE, sizeof(VpPair));
-    const char *at = *text ? text : NULL;
+    const char *at = text;
 
     g_array_set_clear_func(pairs, (GDestroyNotify)vp_pair_clear);
-    while (at) {
-        g_autofree char *part = next_part(&at);
-        char *equals = strchr(part, '=');
-        VpPair pair = { .value = equals ? g_strdup(equals + 1) : NULL };
+    while (*at) {
+        VpPair pair = { 0 };
 
-        if (equals)
-            *equals = '\0';
-        pair.key = g_steal_pointer(&part);
+        if (pairs->len == 0 && at[strcspn(at, "=,")] != '=') {
+            pair.key = take_value(&at);
+        } else {
+            pair.key = take_key(&at);
+            if (*at == '=') {
+                at++;
+                pair.value = take_value(&at);
+            }
+        }
+        at += *at == ',';
         g_array_append_val(pairs, pair);
     }
     return pairs;

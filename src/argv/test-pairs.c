@@ -26,8 +26,18 @@ test_pairs(void)
     check_pairs("a=b", "[a|b]");
     check_pairs("a=b,c=d=e,f=", "[a|b][c|d=e][f|]");
     check_pairs("a=b,,c,d=,,,e", "[a|b,c][d|,][e|-]");
-    check_pairs("a,", "[a|-][|-]");
     check_pairs(",,", "[,|-]");
+    /* nothing comes of a comma at the end, of an empty part a key without a name */
+    check_pairs("a,", "[a|-]");
+    check_pairs("a=b,", "[a|b]");
+    check_pairs("a=b,,", "[a|b,]");
+    check_pairs(",a=b", "[|-][a|b]");
+    check_pairs("a=b,c,,d=e", "[a|b][c|-][|-][d|e]");
+    check_pairs("=b", "[|b]");
+    /* a first part without a key may have commas and what looks like one */
+    check_pairs("a,,b,c=d", "[a,b|-][c|d]");
+    check_pairs("a,,b=c", "[a,b=c|-]");
+    check_pairs("a=b,c,,d", "[a|b][c|-][|-][d|-]");
 }
 
 int
