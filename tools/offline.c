@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "probe/probe.h"
 
+#include <stdio.h>
+
 char *
 vp_offline_emulator(const char *named, const char *arch, GError **error)
 {
@@ -38,6 +40,8 @@ vp_offline_compile(const VpPlan *wishes, bool facts, char ***ret_words, VpPlan *
     }
     if (!vp_compile(wishes, binary ? vp_qemu_facts_types(binary) : NULL, NULL, &compiled, error))
         return false;
+    for (guint i = 0; i < compiled.warnings->len; i++)
+        fprintf(stderr, "warning: %s\n", (const char *)compiled.warnings->pdata[i]);
     *ret_words = g_steal_pointer(&compiled.words);
     *ret_shim = g_steal_pointer(&compiled.shim);
     return true;

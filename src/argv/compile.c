@@ -21,6 +21,7 @@
 #include "argv/pairs.h"
 #include "argv/place.h"
 #include "argv/prepare.h"
+#include "argv/setting.h"
 #include "argv/value.h"
 #include "base/error.h"
 #include "plan/budget.h"
@@ -40,20 +41,32 @@ typedef struct Compiler {
     VpPlan *shim;
     VpBudget budget;
     GHashTable *known;  /* set of "OPTION KEY" whose types have been collected */
+    GArray *added;      /* of Added */
+    GPtrArray *warnings; /* of char * */
+    const char *element; /* what is being compiled, for messages */
+    guint line;
 } Compiler;
+
+/* A device or network back end of the author's, which a -set may be for. */
+typedef struct Added {
+    const VpOptionRow *row;
+    GPtrArray *words; /* in which it is */
+    guint at;         /* its value */
+    char *text;       /* as the author wrote it */
+} Added;
 
 void
 vp_compiled_clear(VpCompiled *compiled)
 {
     g_clear_pointer(&compiled->words, g_strfreev);
     g_clear_pointer(&compiled->shim, vp_plan_free);
+    g_clear_pointer(&compiled->warnings, g_ptr_array_unref);
 }
 
-static bool
-is_text_device(const VpOption *option)
+static void
+clear_added(gpointer data)
 {
-    return vp_option_is_device(option)
-           && vp_value_syntax(option->row, option->value) != VP_SYNTAX_JSON;
+    g_free(((Added *)data)->text);
 }
 
 static bool
@@ -76,20 +89,135 @@ to_strv(GPtrArray *words)
     return (char **)g_ptr_array_steal(words, NULL);
 }
 
+static void
+warn(Compiler *compiler, const char *note)
+{
+    g_ptr_array_add(compiler->warnings,
+                    g_strdup_printf("<qemu:%s> in line %u: %s", compiler->element, compiler->line,
+                                    note));
+}
+
+/* What a value of the author's is given to QEMU as. */
+static char *
+final_value(Compiler *compiler, const VpOptionRow *row, const char *text, GError **error)
+{
+    g_autofree char *note = NULL;
+    char *value = NULL;
+
+    if (strcmp(row->name, "device") != 0 || vp_value_syntax(row, text) == VP_SYNTAX_JSON)
+        return g_strdup(text);
+    value = vp_device_from_text(text, compiler->types, &compiler->budget, &note, error);
+    if (note)
+        warn(compiler, note);
+    return value;
+}
+
+/* The author's own option that the setting is for; *ret_added NULL: none is. */
+static bool
+find_added(Compiler *compiler, const VpSetting *setting, Added **ret_added, GError **error)
+{
+    *ret_added = NULL;
+    for (guint i = 0; i < compiler->added->len; i++) {
+        Added *added = &g_array_index(compiler->added, Added, i);
+        g_autofree char *id = NULL;
+
+        if (strcmp(added->row->name, setting->group) != 0)
+            continue;
+        if (!vp_budget_spend_on(&compiler->budget, added->text, error))
+            return false;
+        id = vp_value_get(added->row, added->text, "id");
+        if (g_strcmp0(id, setting->id) != 0)
+            continue;
+        *ret_added = added;
+        return true;
+    }
+    return true;
+}
+
+static bool
+change_added(Compiler *compiler, Added *added, const VpSetting *setting, GError **error)
+{
+    g_autofree char *driver = vp_value_driver(added->row, added->text);
+    VpValueType type = VP_TYPE_UNKNOWN;
+    char *text = NULL, *value = NULL;
+
+    if (compiler->types)
+        type = compiler->types->lookup(compiler->types, added->row->name, driver, setting->key);
+    if (!vp_budget_spend_on(&compiler->budget, added->text, error))
+        return false;
+    text = vp_value_set(added->row, added->text, setting->key, setting->value, type, error);
+    if (!text)
+        return false;
+    g_free(added->text);
+    added->text = text;
+    value = final_value(compiler, added->row, text, error);
+    if (!value)
+        return false;
+    g_free(added->words->pdata[added->at]);
+    added->words->pdata[added->at] = value;
+    return true;
+}
+
+static bool compile_alter(Compiler *compiler, const VpAlter *alter, GError **error);
+
+/* Whether QEMU finds the option by itself. */
+static bool
+is_left_to_qemu(const Added *added)
+{
+    return strcmp(added->row->name, "netdev") == 0
+           && vp_value_syntax(added->row, added->text) != VP_SYNTAX_JSON;
+}
+
+/* *ret_done: the setting is carried out, and QEMU must not see it. */
+static bool
+carry_out(Compiler *compiler, const char *text, bool *ret_done, GError **error)
+{
+    g_autoptr(VpPlan) plan = vp_plan_new();
+    g_auto(VpSetting) setting = { 0 };
+    Added *added = NULL;
+
+    *ret_done = false;
+    if (!vp_setting_read(&setting, text) || !vp_setting_needs_help(&setting))
+        return true;
+    if (!find_added(compiler, &setting, &added, error))
+        return false;
+    if (added) {
+        *ret_done = !is_left_to_qemu(added);
+        if (!*ret_done || change_added(compiler, added, &setting, error))
+            return true;
+        g_prefix_error(error, "-set '%s': ", text);
+        return false;
+    }
+    *ret_done = compiler->types && vp_setting_add_alter(&setting, compiler->line, plan);
+    return !*ret_done || compile_alter(compiler, ((VpStep *)plan->steps->pdata[0])->alter, error);
+}
+
 /* Appends the option's words to @words, of char *. */
 static bool
 add_option(Compiler *compiler, const VpOption *option, GPtrArray *words, GError **error)
 {
+    Added added = { .row = option->row, .words = words, .at = words->len + 1 };
+    const char *name = option->row ? option->row->name : "";
     char *value = NULL;
+    bool done = false;
 
-    if (is_text_device(option)) {
-        value = vp_device_from_text(option->value, compiler->types, &compiler->budget, error);
-        if (!value)
-            return false;
-    }
-    g_ptr_array_add(words, g_strdup(option->word));
+    if (strcmp(name, "set") == 0 && !carry_out(compiler, option->value, &done, error))
+        return false;
+    if (done)
+        return true;
     if (option->value)
-        g_ptr_array_add(words, value ? value : g_strdup(option->value));
+        value = option->row ? final_value(compiler, option->row, option->value, error)
+                            : g_strdup(option->value);
+    if (option->value && !value)
+        return false;
+    g_ptr_array_add(words, g_strdup(option->word));
+    if (!value)
+        return true;
+    g_ptr_array_add(words, value);
+    if (strcmp(name, "device") == 0 || strcmp(name, "netdev") == 0) {
+        added.text = g_strdup(option->value);
+        g_array_append_val(compiler->added, added);
+    }
     return true;
 }
 
@@ -113,6 +241,8 @@ flush_words(Compiler *compiler, GError **error)
     for (guint i = 0; i < added->options->len; i++) {
         const VpOption *option = added->options->pdata[i];
 
+        compiler->element = "arg";
+        compiler->line = g_array_index(lines, guint, at);
         if (!add_option(compiler, option, compiler->words, error))
             return prefix_line("arg", g_array_index(lines, guint, at), error);
         at += option->value ? 2 : 1;
@@ -135,16 +265,21 @@ compile_words(Compiler *compiler, const VpWords *words, GError **error)
 static bool
 compile_device(Compiler *compiler, const VpGroup *group, GError **error)
 {
-    char *json = NULL;
+    g_autofree char *text = NULL;
+    VpOption *option = NULL;
+    bool done = false;
 
     if (!flush_words(compiler, error))
         return false;
-    json = vp_device_from_group(group, compiler->types, &compiler->budget, error);
-    if (!json)
+    compiler->element = group->name;
+    compiler->line = group->line;
+    text = vp_device_group_text(group, error);
+    if (!text)
         return prefix_line(group->name, group->line, error);
-    g_ptr_array_add(compiler->words, g_strdup("-device"));
-    g_ptr_array_add(compiler->words, json);
-    return true;
+    option = vp_option_new("device", text);
+    done = add_option(compiler, option, compiler->words, error);
+    vp_option_free(option);
+    return done || prefix_line(group->name, group->line, error);
 }
 
 static bool
@@ -225,14 +360,16 @@ static char **
 compile_extra(Compiler *compiler, const VpCmdline *extra, GError **error)
 {
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+    guint known = compiler->added->len;
+    bool good = true;
 
-    for (guint i = 0; i < extra->options->len; i++) {
-        if (add_option(compiler, extra->options->pdata[i], words, error))
-            continue;
-        g_prefix_error(error, "extra: ");
-        return NULL;
-    }
-    return to_strv(words);
+    for (guint i = 0; i < extra->options->len && good; i++)
+        good = add_option(compiler, extra->options->pdata[i], words, error);
+    g_array_set_size(compiler->added, known); /* those in @words go with them */
+    if (good)
+        return to_strv(words);
+    g_prefix_error(error, "extra: ");
+    return NULL;
 }
 
 static VpAction *
@@ -267,6 +404,8 @@ compile_actions(Compiler *compiler, const VpPrepared *prepared, VpAlter *copy, G
         copied->words = compile_extra(compiler, prepared->extras->pdata[i], error);
         if (!copied->words)
             return false;
+        if (!copied->words[0]) /* there were settings only */
+            g_ptr_array_remove(copy->actions, copied);
     }
     return true;
 }
@@ -286,6 +425,8 @@ compile_alter(Compiler *compiler, const VpAlter *alter, GError **error)
     copy->occurs = alter->occurs;
     copy->nth = alter->nth;
     copy->required = alter->required;
+    compiler->element = "alter";
+    compiler->line = alter->line;
     if (compile_actions(compiler, prepared, copy, error))
         return true;
     label = vp_alter_label(alter);
@@ -316,7 +457,7 @@ find_spots(char **words, GArray *spots)
 
         if (*words[0] != '-' || !row || row->syntax == VP_SYNTAX_NONE)
             continue;
-        if (strcmp(row->name, "device") == 0 && vp_value_syntax(row, words[1]) == VP_SYNTAX_JSON) {
+        if (strcmp(row->name, "device") == 0) {
             spot.option = vp_option_new("device", words[1]);
             g_array_append_val(spots, spot);
         }
@@ -461,10 +602,14 @@ vp_compile(const VpPlan *wishes, const VpTypeSource *types, const VpCmdline *gen
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(VpPlan) shim = vp_plan_new();
+    g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GArray) added = g_array_new(FALSE, FALSE, sizeof(Added));
     Compiler compiler = { .wishes = wishes, .types = types, .words = words, .shim = shim,
-                          .budget = vp_budget_new(), .known = known };
+                          .budget = vp_budget_new(), .known = known, .added = added,
+                          .warnings = warnings };
     bool done = false;
 
+    g_array_set_clear_func(added, clear_added);
     compiler.pending = g_ptr_array_new();
     compiler.lines = g_array_new(FALSE, FALSE, sizeof(guint));
     done = compile_steps(&compiler, error);
@@ -473,6 +618,7 @@ vp_compile(const VpPlan *wishes, const VpTypeSource *types, const VpCmdline *gen
     if (!done)
         return false;
     ret->words = to_strv(words);
+    ret->warnings = g_steal_pointer(&warnings);
     ret->shim = vp_plan_is_empty(shim) ? NULL : g_steal_pointer(&shim);
     if (!place_devices(&compiler, generated, ret, error))
         return false;

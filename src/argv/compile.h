@@ -9,8 +9,10 @@
  *
  * Added words become words. A -device in key=value form among them becomes JSON, because QEMU
  * creates those after libvirt's (all key=value ones come first and take the addresses libvirt has
- * planned). So does a [device] group. cpudef becomes -cpu and -global words. Alterations, and
- * groups that only -readconfig carries, are left in a plan for the shim.
+ * planned); one that JSON might not say all of stays as it is (device.h). So does a [device] group.
+ * A -set for such a device is carried out in it, one for a device of libvirt's becomes an
+ * alteration (setting.h). cpudef becomes -cpu and -global words. Alterations, and groups that only
+ * -readconfig carries, are left in a plan for the shim.
  *
  * libvirt writes the author's words behind its own devices, but for some: vsock, shmem and a few
  * others come after them. An added device without an address would take one of theirs. In a domain
@@ -21,13 +23,16 @@
 typedef struct VpCompiled {
     char **words;  /* to be appended to the command line, NULL-terminated, may be empty */
     VpPlan *shim;  /* what the shim has to do, with emulator and session set; NULL: nothing */
+    GPtrArray *warnings; /* of char *: what of an added device is not known to this QEMU, with
+                          * element and line; QEMU will judge */
 } VpCompiled;
 
 void vp_compiled_clear(VpCompiled *compiled);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpCompiled, vp_compiled_clear)
 
 /*
- * @types: NULL when nothing can be known of the binary; then only what needs no types compiles.
+ * @types: NULL when nothing can be known of the binary; then devices whose properties need types
+ * stay as they are written, and alterations that need some do not compile.
  * @generated: the command line that libvirt makes of the domain without what its author adds; then
  * added devices get their addresses (place.h). NULL: not known, and they only keep those of before.
  * Errors name the element and line: VP_ERROR_XML (wrong), _UNSUPPORTED (cannot be carried), _LIMIT;
@@ -36,6 +41,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VpCompiled, vp_compiled_clear)
 bool vp_compile(const VpPlan *wishes, const VpTypeSource *types, const VpCmdline *generated,
                 VpCompiled *ret, GError **error);
 
-/* The devices that a domain's words and plan add, both as compiled: of char *, JSON, owned. @shim
- * may be NULL. */
+/* The devices that a domain's words and plan add, both as compiled: of char *, the values of
+ * -device, owned. @shim may be NULL. */
 GPtrArray *vp_compiled_devices(char *const *words, const VpPlan *shim);

@@ -6,19 +6,17 @@
 #include "plan/plan.h"
 
 /*
- * A device that an author adds, as JSON for -device: QEMU creates what is written so after the
- * devices of libvirt's that stand before it. @types NULL: nothing is known of the binary.
- * NULL and @error: there is no such device, a property has not the type of its value, or a type
- * would be needed and is not known (VP_ERROR_UNSUPPORTED).
+ * A device that an author adds, "driver,key=value,..." as QEMU reads it, for -device: as JSON,
+ * because QEMU creates what is written so after the devices of libvirt's that stand before it; or
+ * @text as it is, where JSON could say less. @types NULL: nothing is known of the binary.
+ * *ret_note: a device or property of it that is not known, as a sentence for its author; NULL:
+ * none. NULL and @error: it is no device for any QEMU, or a property cannot have such a value.
  */
-
-/* "driver,key=value,..." as QEMU reads it. */
 char *vp_device_from_text(const char *text, const VpTypeSource *types, VpBudget *budget,
-                          GError **error);
+                          char **ret_note, GError **error);
 
-/* [device "ID"] */
-char *vp_device_from_group(const VpGroup *group, const VpTypeSource *types, VpBudget *budget,
-                          GError **error);
+/* [device "ID"] as such a text. NULL and @error: it has no driver. */
+char *vp_device_group_text(const VpGroup *group, GError **error);
 
 bool vp_option_is_device(const VpOption *option);
 

@@ -13,12 +13,12 @@ typedef struct VpPlacing {
                                  * clash then */
     bool running;               /* a guest is there already: what had no place has none now */
     const GPtrArray *previous;  /* of char *: devices that were added in the definition that this
-                                 * one replaces, as JSON with their places; NULL: none */
+                                 * one replaces, with their places; NULL: none */
     const VpTypeSource *types;  /* with device_bus */
 } VpPlacing;
 
 /*
- * Gives each device of @added (of VpOption, -device with JSON) that sits on a bus the bus and the
+ * Gives each device of @added (of VpOption, -device) that sits on a bus the bus and the
  * place there which it has from now on, unless it says them itself. What is not known to have
  * places, or is on a bus that is not known, stays as it is. Without @generated a device only keeps
  * the place that it had.

@@ -31,6 +31,9 @@ typedef struct Look {
 char *
 vp_alter_label(const VpAlter *alter)
 {
+    if (alter->number == 0)
+        return g_strdup_printf("-set (-%s, line %u)", vp_option_bare_name(alter->option),
+                               alter->line);
     if (alter->line > 0)
         return g_strdup_printf("alter %u (-%s, line %u)", alter->number,
                                vp_option_bare_name(alter->option), alter->line);

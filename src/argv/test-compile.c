@@ -43,6 +43,9 @@ set_up_types(void)
     know(NULL, "mac", VP_TYPE_STRING);
     know(NULL, "rombar", VP_TYPE_INT);
     know(NULL, "multifunction", VP_TYPE_BOOL);
+    know(NULL, "addr", VP_TYPE_STRING);
+    know("loader", "addr", VP_TYPE_INT);
+    know("nvdimm", "label-size", VP_TYPE_INT);
     know("virtio-net-pci", "disable-legacy", VP_TYPE_STRING);
     known = vp_key_types(known_types);
     source = (VpTypeSource){ .lookup = lookup, .collect = collect, .has_device = has_device };
@@ -72,6 +75,26 @@ static const Case cases[] = {
     { "commas, switches, driver by its key",
       "{'words':['-device','id=x,driver=a,,b,multifunction,nomultifunction,addr=5']}",
       "-device|{'driver':'a,b','id':'x','multifunction':false,'addr':'5'}", NULL },
+    { "an addr that is a number", "{'words':['-device','loader,file=k,addr=0x1000,cpu-num=0']}",
+      "-device|loader,file=k,addr=0x1000,cpu-num=0", NULL },
+    { "an addr that is a number, and known", "{'words':['-device','loader,addr=0x1000']}",
+      "-device|{'driver':'loader','addr':4096}", NULL },
+    { "a size for an int", "{'words':['-device','nvdimm,id=n,label-size=128K']}",
+      "-device|{'driver':'nvdimm','id':'n','label-size':131072}", NULL },
+    { "a comma at the end", "{'words':['-device','lsi,id=e0,']}",
+      "-device|{'driver':'lsi','id':'e0'}", NULL },
+    { "the first id, the last of others", "{'words':['-device','lsi,id=a,addr=1,id=b,addr=2']}",
+      "-device|{'driver':'lsi','id':'a','addr':'2'}", NULL },
+    { "octal or decimal is QEMU's to say", "{'words':['-device','lsi,rombar=010,id=a,']}",
+      "-device|lsi,rombar=010,id=a,", NULL },
+    { "a property that is not known", "{'words':['-device','lsi,id=a,odd=1,rombar=0x1']}",
+      "-device|lsi,id=a,odd=1,rombar=0x1", NULL },
+    { "a device that is not known", "{'words':['-device','no-such,id=a']}",
+      "-device|{'driver':'no-such','id':'a'}", NULL },
+    { "such a device with properties", "{'words':['-device','no-such,id=a,x=y']}",
+      "-device|no-such,id=a,x=y", NULL },
+    { "a group that is not known", "{'group':'device','id':'a','values':[['driver','no-such'],"
+      "['x','y,z']]}", "-device|no-such,id=a,x=y,,z", NULL },
     { "JSON stays", "{'words':['-device','{ `driver`:`no-such`}']}",
       "-device|{ 'driver':'no-such'}", NULL },
     { "other options stay", "{'words':['-drive','a=b','-netdev','user,id=n','-device']},"
@@ -106,20 +129,67 @@ static const Case cases[] = {
     { "no value", "{'words':['-S']},{'words':['-device'],'line':4}",
       "!<qemu:arg> in line 4: the option -device is the last word of the command line, but it "
       "needs a value behind it", NULL },
-    { "no such device", "{'words':['-S','x']},{'words':['-device'],'line':4},"
-      "{'words':['no-such,a=b'],'line':5}",
-      "!<qemu:arg> in line 4: this QEMU has no device 'no-such'", NULL },
+    { "wrong for every QEMU", "{'words':['-S','x']},{'words':['-device'],'line':4},"
+      "{'words':['lsi,multifunction=1'],'line':5}",
+      "!<qemu:arg> in line 4: 'multifunction' cannot be set to '1': expected is on or off (also "
+      "yes, no, true, false, y, n)", NULL },
+    { "wrong beside what is not known", "{'words':['-device','lsi,x=y,multifunction=1'],'line':4}",
+      "!<qemu:arg> in line 4: 'multifunction' cannot be set to '1': expected is on or off (also "
+      "yes, no, true, false, y, n)", NULL },
+    { "help", "{'words':['-device','help'],'line':4}",
+      "!<qemu:arg> in line 4: -device 'help' asks for help: QEMU would print it and end", NULL },
+    { "help on a device", "{'words':['-device','lsi,?'],'line':4}",
+      "!<qemu:arg> in line 4: -device 'lsi,?' asks for help: QEMU would print it and end", NULL },
+    { "no id", "{'words':['-device','lsi,id=4x'],'line':4}",
+      "!<qemu:arg> in line 4: -device 'lsi,id=4x': the id '4x' is none for QEMU, which expects a "
+      "letter and behind it letters, digits, '-', '.' and '_'", NULL },
+
+    { "set", "{'words':['-device','lsi,id=a,rombar=2','-set','device.a.rombar=0x3','-set',"
+      "'device.a.addr=5']}", "-device|{'driver':'lsi','id':'a','rombar':3,'addr':'5'}", NULL },
+    { "set in a later group", "{'group':'device','id':'a','values':[['driver','lsi']]},"
+      "{'words':['-S']},{'group':'device','values':[['driver','x']]},"
+      "{'words':['-set','device.a.rombar=3']}",
+      "-device|{'driver':'lsi','id':'a','rombar':3}|-S|-device|{'driver':'x'}", NULL },
+    { "set in JSON", "{'words':['-device','{`driver`:`lsi`, `id`:`a`}','-set',"
+      "'device.a.rombar=3']}", "-device|{'driver':'lsi', 'id':'a','rombar':3}", NULL },
+    { "set what is not known", "{'words':['-device','lsi,id=a,rombar=0x1','-set',"
+      "'device.a.x=a,b']}",
+      "-device|lsi,id=a,rombar=0x1,x=a,,b", NULL },
+    { "set id and driver", "{'words':['-device','lsi,id=a','-set','device.a.id=b','-set',"
+      "'device.b.driver=x']}", "-device|{'driver':'x','id':'b'}", NULL },
+    { "set a back end", "{'words':['-netdev','user,id=n','-set','netdev.n.restrict=on']}",
+      "-netdev|user,id=n|-set|netdev.n.restrict=on", NULL },
+    { "set others", "{'words':['-set','chardev.a.b=c','-set','nothing','-set','object.a.b=c']}",
+      "-set|chardev.a.b=c|-set|nothing|-set|object.a.b=c", NULL },
+    { "set libvirt's", "{'words':['-S']},{'words':['-set'],'line':4},"
+      "{'words':['device.sound0.rombar=1,2'],'line':5}", "-S",
+      "{'alter':'device','line':4,'actions':[{'do':'match','regex':'^sound0$','key':'id'},"
+      "{'do':'modify','text':'rombar=1,,2'}]}" },
+    { "set in an extra", "{'alter':'S','number':1,'actions':[{'do':'extra','words':['-device',"
+      "'lsi,id=a','-set','device.a.rombar=1']},{'do':'extra','words':['-set',"
+      "'netdev.n.b=c']}]}", "",
+      "{'alter':'S','number':1,'actions':[{'do':'extra','words':['-device',"
+      "'{`driver`:`lsi`,`id`:`a`,`rombar`:1}']}]},"
+      "{'alter':'netdev','actions':[{'do':'match','regex':'^n$','key':'id'},"
+      "{'do':'modify','text':'b=c'}]}" },
+    { "set what cannot be", "{'words':['-device','lsi,id=a','-S']},{'words':['-set'],'line':4},"
+      "{'words':['device.a.multifunction=1']}",
+      "!<qemu:arg> in line 4: -set 'device.a.multifunction=1': 'multifunction' cannot be set to "
+      "'1': expected is on or off (also yes, no, true, false, y, n)", NULL },
     { "no driver", "{'words':['-device','id=x'],'line':4}",
       "!<qemu:arg> in line 4: -device 'id=x' names no device", NULL },
     { "group without driver", "{'group':'device','line':3,'values':[['a','b']]}",
       "!<qemu:device> in line 3: it has no <driver>", NULL },
     { "group that QEMU has not", "{'group':'zoo','line':3}",
       "!<qemu:zoo> in line 3: QEMU's configuration file has no group 'zoo'", NULL },
-    { NO_TYPES "device", "{'words':['-device','lsi,rombar=1'],'line':4}",
-      "!<qemu:arg> in line 4: the type of 'rombar' of the device 'lsi' is not known without its "
-      "QEMU; write the device as JSON", NULL },
-    { NO_TYPES "simple device", "{'words':['-device','lsi,addr=3,bus=b,id=c']}",
-      "-device|{'driver':'lsi','addr':'3','bus':'b','id':'c'}", NULL },
+    { NO_TYPES "device", "{'words':['-device','lsi,rombar=1'],'line':4}", "-device|lsi,rombar=1",
+      NULL },
+    { NO_TYPES "simple device", "{'words':['-device','lsi,bus=b,id=c']}",
+      "-device|{'driver':'lsi','bus':'b','id':'c'}", NULL },
+    { NO_TYPES "address", "{'words':['-device','lsi,addr=3,bus=b,id=c']}",
+      "-device|lsi,addr=3,bus=b,id=c", NULL },
+    { NO_TYPES "setting", "{'words':['-device','lsi,id=a','-set','device.a.rombar=1','-set',"
+      "'device.b.rombar=1']}", "-device|lsi,id=a,rombar=1|-set|device.b.rombar=1", NULL },
     { NO_TYPES "alter", "{'alter':'device','number':2,'actions':[{'do':'modify','text':'a=b'}]}",
       "!alter 2 (-device), modify: the type of 'a' is not known without the domain's QEMU; say it "
       "with type=''", NULL },
@@ -217,8 +287,8 @@ static const Case cases[] = {
       "{'do':'remove'}]}" },
 
     BAD("extra without its value", "S", "{'do':'extra','words':['-device']}", ", extra: "),
-    BAD("extra with a device that is not there", "S", "{'do':'extra','words':['-device',"
-        "'no-such']}", ", extra: this QEMU has no device 'no-such'"),
+    BAD("extra with a device that cannot be", "S", "{'do':'extra','words':['-device',"
+        "'lsi,rombar=x']}", ", extra: 'rombar' cannot be set to 'x': "),
 };
 
 static void
@@ -295,6 +365,38 @@ test_types(void)
     g_assert_cmpstr(compiled.shim->emulator, ==, "/real/qemu");
 }
 
+/* What is not known is said, and by whom it was written. */
+static void
+test_warnings(void)
+{
+    static const struct {
+        const char *steps;
+        const char *warnings;
+    } rows[] = {
+        { "{'words':['-device','lsi,rombar=010,id=a'],'line':3}", "" },
+        { "{'words':['-device'],'line':3},{'words':['no-such,a=b,c=d'],'line':4}",
+          "<qemu:arg> in line 3: this QEMU has no device 'no-such'" },
+        { "{'words':['-device','lsi,a=b,c=d'],'line':3},{'group':'device','line':5,'values':"
+          "[['driver','no-such']]}",
+          "<qemu:arg> in line 3: nothing is known of the property 'a' of the device 'lsi'|"
+          "<qemu:device> in line 5: this QEMU has no device 'no-such'" },
+        { "{'alter':'S','number':1,'line':6,'actions':[{'do':'extra','words':['-device','lsi,q=1'"
+          "]}]}",
+          "<qemu:alter> in line 6: nothing is known of the property 'q' of the device 'lsi'" },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(VpPlan) wishes = test_plan(rows[i].steps);
+        g_auto(VpCompiled) compiled = { 0 };
+        g_autofree char *warnings = NULL;
+
+        g_assert_true(vp_compile(wishes, &source, NULL, &compiled, NULL));
+        g_ptr_array_add(compiled.warnings, NULL);
+        warnings = g_strjoinv("|", (char **)compiled.warnings->pdata);
+        g_assert_cmpstr(warnings, ==, rows[i].warnings);
+    }
+}
+
 /* libvirt writes devices behind the words. */
 static void
 test_late_devices(void)
@@ -332,6 +434,7 @@ main(int argc, char **argv)
         g_test_add_data_func(path, &cases[i], check_case);
     }
     g_test_add_func("/compile/types of the plan", test_types);
+    g_test_add_func("/compile/warnings", test_warnings);
     g_test_add_func("/compile/late devices", test_late_devices);
     g_test_add_func("/compile/late devices and an address", test_late_devices_and_address);
     return g_test_run();

@@ -60,7 +60,8 @@ devices_of(const char *text)
 
     for (char **part = parts; *part && **part; part++) {
         VpBudget budget = vp_budget_new();
-        g_autofree char *json = vp_device_from_text(*part, &source, &budget, NULL);
+        g_autofree char *note = NULL;
+        g_autofree char *json = vp_device_from_text(*part, &source, &budget, &note, NULL);
 
         g_assert_nonnull(json);
         g_ptr_array_add(devices, vp_option_new("device", json));

@@ -16,7 +16,7 @@ bool vp_value_append_typed(GString *out, const char *key, const char *text, VpVa
 /* How QEMU reads a text behind KEY= of a property. */
 typedef enum VpTextReading {
     VP_TEXT_CLEAR,    /* as the JSON that vp_value_append_typed() writes */
-    VP_TEXT_DOUBTFUL, /* not known, not in one way, or as what JSON cannot say: QEMU has to read it */
+    VP_TEXT_DOUBTFUL, /* not known, in several ways, or as what JSON cannot say: QEMU's to read */
     VP_TEXT_WRONG,    /* not at all: vp_value_append_typed() says why */
 } VpTextReading;
 

@@ -83,6 +83,7 @@ vp_plan_free(VpPlan *plan)
     g_free(plan->emulator);
     g_free(plan->stock);
     g_clear_pointer(&plan->apart, g_ptr_array_unref);
+    g_free(plan->domain);
     g_ptr_array_unref(plan->steps);
     g_ptr_array_unref(plan->types);
     g_free(plan);

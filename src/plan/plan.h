@@ -52,7 +52,7 @@ typedef struct VpAction {
 
 /* <qemu:alter> */
 typedef struct VpAlter {
-    guint number;   /* the how manieth alter of the domain, from 1; for messages */
+    guint number;   /* the how manieth alter of the domain, from 1; 0: of a -set; for messages */
     guint line;     /* where it stands in the author's document, 0 if unknown; for messages */
     char *option;   /* without leading dash */
     VpOccurs occurs;
@@ -105,6 +105,7 @@ typedef struct VpApart {
 
 typedef struct VpPlan {
     char *emulator;   /* the real QEMU; NULL in wishes whose author named none */
+    char *domain;     /* wishes only: its name, for messages; NULL: not known */
     GPtrArray *steps; /* of VpStep, in document order */
     GPtrArray *types; /* of VpKeyType: what is known of the keys that alters set in JSON */
     bool session;     /* the shim adds the words of a dedicated session too; in wishes: if there is
@@ -113,7 +114,7 @@ typedef struct VpPlan {
                        * which libvirt's part of the command line is found; NULL: not needed */
     GPtrArray *apart; /* wishes only: of VpApart, what is not in `stock` either; NULL: nothing */
     const GPtrArray *previous; /* wishes only: devices of the definition that this one replaces, of
-                       * char *, JSON as their words have it; borrowed. NULL: none */
+                       * char *, as their words have it; borrowed. NULL: none */
     bool running;     /* wishes only: of a guest that runs somewhere, or did */
     bool late_devices; /* wishes only: libvirt writes devices of this domain behind the author's
                         * words, see argv/compile.h */

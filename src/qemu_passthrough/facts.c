@@ -507,6 +507,9 @@ compile(const VpPlan *wishes, char ***ret_words, char **ret_plan, gpointer data,
             g_prefix_error(error, "(%s is not known: %s) ", wishes->emulator, facts->problem);
         return false;
     }
+    for (guint i = 0; i < compiled.warnings->len; i++)
+        vp_log_warning("domain '%s': %s", wishes->domain ?: "",
+                       (const char *)compiled.warnings->pdata[i]);
     *ret_plan = NULL;
     if (compiled.shim) {
         *ret_plan = vp_plan_to_json(compiled.shim, error);

@@ -9,8 +9,8 @@
  *
  * A domain needs compiling when there is anything but libvirt's own words, or when these add a
  * device: QEMU would create it before libvirt's, and give it an address that libvirt has planned
- * for one of those. Where nothing needs it nothing is read, so that whatever libvirt accepts of
- * its own elements goes on being accepted.
+ * for one of those. Likewise when they set, by -set, what QEMU would not find. Where nothing needs
+ * it nothing is read, so that whatever libvirt accepts of its own elements goes on being accepted.
  */
 
 #include "xml/author.h"
@@ -218,6 +218,7 @@ vp_xml_author_read_plan(const VpXmlDomain *domain, const VpXmlRules *rules, VpXm
     if (!vp_xml_author_needs_compiling(domain, rules))
         return true;
     wishes->plan = vp_plan_new();
+    wishes->plan->domain = domain->name ? g_strdup(domain->name->text) : NULL;
     wishes->plan->late_devices = domain->devices && domain->devices->has_late;
     wishes->env = g_ptr_array_new();
     /* what is wrong is wrong everywhere: this comes first */

@@ -36,6 +36,12 @@ vp_xml_commandline_adds_device(const char *word)
 }
 
 bool
+vp_xml_commandline_sets(const char *word)
+{
+    return g_str_equal(word, "-set") || g_str_equal(word, "--set");
+}
+
+bool
 vp_xml_commandline_can_store(const char *word)
 {
     return strlen(word) <= VP_ARGV_WORD_MAX && !word[strcspn(word, "\t\n\r")];
@@ -51,7 +57,9 @@ kind_of_child(const VpXmlNode *child)
         return VP_XML_STOCK;
     if (!vp_xml_commandline_is_arg(child) || !value || child->first || child->has_text)
         return VP_XML_EXTENDED;
-    return vp_xml_commandline_adds_device(value) ? VP_XML_STOCK_DEVICES : VP_XML_STOCK;
+    if (vp_xml_commandline_adds_device(value) || vp_xml_commandline_sets(value))
+        return VP_XML_STOCK_DEVICES;
+    return VP_XML_STOCK;
 }
 
 VpXmlCommandlineKind

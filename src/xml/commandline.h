@@ -7,7 +7,7 @@
 /* What of a <commandline> is more than libvirt's business. */
 typedef enum VpXmlCommandlineKind {
     VP_XML_STOCK,         /* nothing */
-    VP_XML_STOCK_DEVICES, /* devices are added, in words as libvirt has them */
+    VP_XML_STOCK_DEVICES, /* devices are added or set, in words as libvirt has them */
     VP_XML_EXTENDED,      /* elements that only we know */
 } VpXmlCommandlineKind;
 
@@ -26,6 +26,9 @@ bool vp_xml_commandline_is_env(const VpXmlNode *node);
 
 /* Whether the word is the option that adds a device. */
 bool vp_xml_commandline_adds_device(const char *word);
+
+/* Whether the word is the option that sets a property of another one. */
+bool vp_xml_commandline_sets(const char *word);
 
 /* Whether libvirt and the kernel can carry the word: libvirt writes attributes such that a line
  * break or tab in them is a space when it is read again. */

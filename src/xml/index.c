@@ -305,7 +305,8 @@ set_start(Scan *scan, VpXmlNode *node)
 static bool
 has_text_in_index(VpXmlRole role)
 {
-    return role == VP_XML_UUID || role == VP_XML_EMULATOR || role == VP_XML_INNER;
+    return role == VP_XML_NAME || role == VP_XML_UUID || role == VP_XML_EMULATOR ||
+           role == VP_XML_INNER;
 }
 
 /* Attributes as libxml2 gives them are five pointers each: name, prefix, namespace, and where the

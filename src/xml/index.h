@@ -66,8 +66,8 @@ struct VpXmlNode {
     guint n_attributes;
     VpXmlBinding *bindings;
     guint n_bindings;
-    const char *text;           /* of UUID and EMULATOR: all character data, as libvirt reads it; of
-                                 * an INNER without children: its own. "" for all others */
+    const char *text;           /* of NAME, UUID and EMULATOR: all character data, as libvirt reads
+                                 * it; of an INNER without children: its own. "" for all others */
 
     guint line;                 /* of @start, counted from 1 */
     gsize start;                /* '<' of the start tag */

@@ -29,7 +29,7 @@ vp_xml_needs_free(VpXmlNeeds *needs)
 static bool
 adds_device(char **words)
 {
-    while (*words && !vp_xml_commandline_adds_device(*words))
+    while (*words && !vp_xml_commandline_adds_device(*words) && !vp_xml_commandline_sets(*words))
         words++;
     return *words != NULL;
 }

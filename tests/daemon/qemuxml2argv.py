@@ -17,6 +17,7 @@ from harness.virtpassd import Virtpassd, available
 
 # What no QEMU starts with, or what says where sockets are.
 NOT_STARTED = {
+    "device-unknown": "no QEMU has such a device",
     "modify-comma": "no such option ROM",
     "modify-string": "no such option ROM",
     "modify-list": "one NUMA node",
