@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What json_types.py needs of us: which JSON we say that a property takes, and what a text becomes.
+ * What json_types.py and devices_both.py need of us: which JSON we say that a property takes, and
+ * what a text becomes.
  *
  *     json_types EMULATOR CACHE list
  *         a line for each property: device, creatable, bus, property, QEMU's type, JSON type, with
@@ -9,8 +10,12 @@
  *     json_types EMULATOR CACHE set
  *         for each line "device TAB property TAB text" of stdin the value of -device that results
  *         from setting it, or "!" and why not
+ *     json_types EMULATOR CACHE device
+ *         for each line of stdin, a -device in key=value form, what it is given to QEMU as, or "!"
+ *         and why not
  */
 
+#include "argv/device.h"
 #include "argv/value.h"
 #include "probe/probe.h"
 
@@ -70,6 +75,31 @@ set(const VpQemuFacts *facts)
     }
 }
 
+static void
+convert_one(const VpTypeSource *types, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *note = NULL;
+    VpBudget budget = vp_budget_new();
+    g_autofree char *value = vp_device_from_text(text, types, &budget, &note, &error);
+
+    if (value)
+        puts(value);
+    else
+        printf("!%s\n", error->message);
+}
+
+static void
+convert(const VpQemuFacts *facts)
+{
+    char line[65536];
+
+    while (fgets(line, sizeof(line), stdin)) {
+        line[strcspn(line, "\n")] = '\0';
+        convert_one(vp_qemu_facts_types(facts), line);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -85,6 +115,8 @@ main(int argc, char **argv)
     }
     if (strcmp(argv[3], "list") == 0)
         list(facts);
+    else if (strcmp(argv[3], "device") == 0)
+        convert(facts);
     else
         set(facts);
     return 0;
