@@ -302,6 +302,42 @@ RULES = {
 }
 
 
+# Limits that no test names, with why not.
+UNTESTED = {
+    "VP_ADDED_KEPT_MAX": "test-lineage.c stays below it by VP_LINEAGE_MAX",
+    "VP_CLIENTS_MAX": "what may be configured: test-config.c writes it as people do",
+    "VP_LIBVIRT_SNAPSHOTS_MAX": "it takes a libvirtd with as many snapshots",
+    "VP_NET_TEXT_MAX": "QEMU's, not ours",
+    "VP_PROBE_CPU_SECONDS_MAX": "the kernel's to keep",
+    "VP_PROBE_FILES_OPEN_MAX": "the kernel's to keep",
+    "VP_PROBE_STDERR_TURN_MAX": "what comes in the next turn is the same",
+    "VP_PROCESS_STATUS_MAX": "Linux writes the file, and no longer",
+    "VP_REGEX_HEAP_KIB_MAX": "PCRE's to keep",
+}
+
+
+def limits():
+    """The sizes that src has a name for."""
+    for path in sorted((ROOT / "src").rglob("*.h")):
+        yield from re.findall(r"^#define (VP_\w+_MAX)\b", path.read_text(encoding="utf-8"), re.M)
+
+
+def words_of_tests():
+    """Tests in Python have their own constants, without VP_."""
+    paths = [*(ROOT / "src").rglob("test-*.[ch]"), *(ROOT / "tests").rglob("*.[ch]"),
+             *(path for path in (ROOT / "tests").rglob("*.py") if path.name != "layers.py")]
+    return {word for path in paths
+            for word in re.findall(r"\b\w+_MAX\b", path.read_text(encoding="utf-8"))}
+
+
+class Limits(unittest.TestCase):
+    def test_every_limit_is_named_by_a_test(self):
+        words = words_of_tests()
+        unnamed = {limit for limit in limits()
+                   if not {limit, limit.removeprefix("VP_")} & words}
+        self.assertEqual(unnamed, set(UNTESTED))
+
+
 class Layers(unittest.TestCase):
     def test_every_directory_has_its_rule(self):
         there = {name(path) for path in (ROOT / "src").iterdir() if path.is_dir()}

@@ -355,6 +355,18 @@ test_replace_length(void)
     g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
 }
 
+/* The budget is VP_BUDGET_STEPS_MAX, and what is taken from it is counted. */
+static void
+test_whole_budget(void)
+{
+    VpBudget budget = vp_budget_new();
+
+    g_assert_cmpuint(vp_budget_used(&budget), ==, 0);
+    g_assert_true(vp_budget_spend(&budget, VP_BUDGET_STEPS_MAX, NULL));
+    g_assert_cmpuint(vp_budget_used(&budget), ==, VP_BUDGET_STEPS_MAX);
+    g_assert_false(vp_budget_spend(&budget, 1, NULL));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -375,5 +387,6 @@ main(int argc, char **argv)
     g_test_add_func("/regex/budget of a replacement", test_replace_budget);
     g_test_add_func("/regex/references of a replacement", test_replace_references);
     g_test_add_func("/regex/length of a replacement", test_replace_length);
+    g_test_add_func("/regex/whole budget", test_whole_budget);
     return g_test_run();
 }

@@ -23,8 +23,8 @@ from harness.virtpassd import virtpass
 PROXY = "/usr/bin/virt-qemu-qmp-proxy"
 FLOODERS = 16
 IN_FLIGHT_MAX = 8
-VISITORS_MAX = 64
-UNTRUSTED_MAX = 256
+QMP_VISITORS_MAX = 64
+QMP_UNTRUSTED_MAX = 256
 
 # How often libvirtd is asked about a client, and how long it may think about it.
 QUESTION_SECONDS = 0.5
@@ -212,17 +212,17 @@ class Rights(RightsOfClients):
     def test_as_many_as_libvirtd_is_asked_about_at_a_time(self):
         self.socket_of()
         self.upstream.hold(rpc.REMOTE, rpc.FD_ASSOCIATE)
-        for _ in range(VISITORS_MAX):
+        for _ in range(QMP_VISITORS_MAX):
             self.connect_as_user()
-        self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE, VISITORS_MAX)
+        self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE, QMP_VISITORS_MAX)
         last = self.connect_as_user()
 
         def asked():
             return self.upstream.select(lambda frame: frame.proc == rpc.FD_ASSOCIATE)
-        limits.stays(lambda: len(asked()) == VISITORS_MAX, "one more is not asked about")
+        limits.stays(lambda: len(asked()) == QMP_VISITORS_MAX, "one more is not asked about")
         peer, call = asked()[0]
         peer.answer(call)
-        peer, call = self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE, VISITORS_MAX + 1)
+        peer, call = self.upstream.wait_call(rpc.REMOTE, rpc.FD_ASSOCIATE, QMP_VISITORS_MAX + 1)
         peer.answer(call)
         last.settimeout(limits.seconds(limits.CONDITION_SECONDS))
         self.assertIn(b"QMP", last.recv(1000))
@@ -395,7 +395,7 @@ class Withdrawn(RightsOfClients):
         self.assert_turned_away(monitor, "libvirtd is not there")
 
     def test_as_many_as_may_be(self):
-        monitors = [self.as_user(negotiate=None) for _ in range(UNTRUSTED_MAX)]
+        monitors = [self.as_user(negotiate=None) for _ in range(QMP_UNTRUSTED_MAX)]
         waiting = self.connect_as_user()
         waiting.settimeout(limits.seconds(limits.ABSENCE_SECONDS))
         with self.assertRaises(TimeoutError):

@@ -28,7 +28,7 @@ PROCESS = '{"execute":"__org.virtpass_query-commandline","arguments":{"form":"ru
 VERDICT_SECONDS = 1
 
 HIGH_SERIALS_MAX = 1024
-ADMISSIONS_MAX = 16
+ADMISSIONS_RUNNING_MAX = 16
 
 as_root = unittest.skipUnless(os.geteuid() == 0, "only a system daemon tells who its clients are")
 
@@ -625,9 +625,10 @@ class Admission(SystemMode):
     def test_libvirtd_that_does_not_answer(self):
         """Nobody else waits for that, but who has to be asked about behind many of them"""
         self.read_only.hold(rpc.REMOTE, rpc.AUTH_LIST)
-        clients = [self.connect(self.virtpassd.sock_ro) for _ in range(ADMISSIONS_MAX + 1)]
-        self.read_only.wait_call(rpc.REMOTE, rpc.AUTH_LIST, ADMISSIONS_MAX)
-        limits.stays(lambda: len(self.read_only.frames) == ADMISSIONS_MAX, "no more at a time")
+        clients = [self.connect(self.virtpassd.sock_ro) for _ in range(ADMISSIONS_RUNNING_MAX + 1)]
+        self.read_only.wait_call(rpc.REMOTE, rpc.AUTH_LIST, ADMISSIONS_RUNNING_MAX)
+        limits.stays(lambda: len(self.read_only.frames) == ADMISSIONS_RUNNING_MAX,
+                     "no more at a time")
         self.works(self.client("qemu:///system"))
         for client in clients:
             client.post(rpc.AUTH_LIST)
@@ -637,9 +638,9 @@ class Admission(SystemMode):
 
     def test_client_that_leaves(self):
         self.read_only.hold(rpc.REMOTE, rpc.AUTH_LIST)
-        for _ in range(ADMISSIONS_MAX + 3):
+        for _ in range(ADMISSIONS_RUNNING_MAX + 3):
             self.connect(self.virtpassd.sock_ro).close()
-        self.read_only.wait_call(rpc.REMOTE, rpc.AUTH_LIST, ADMISSIONS_MAX)
+        self.read_only.wait_call(rpc.REMOTE, rpc.AUTH_LIST, ADMISSIONS_RUNNING_MAX)
         for peer, call in list(self.read_only.frames):
             peer.answer(call, xdr.u32(1) + xdr.i32(0))
         self.read_only.held.clear()

@@ -15,6 +15,12 @@ STATUS = '{"execute":"query-status"}'
 IN_FLIGHT_MAX = 8
 FDS_MAX = 16
 COMMAND_MAX = 1024 * 1024
+PID_FILE_MAX = 32
+CLIENT_EVENTS_MAX = 256
+CLIENT_OWN_CALLS_MAX = 4
+
+# The first serial of calls of virtpassd's own on a client's connection.
+OURS = 0x80000000
 
 
 def text(frame):
@@ -378,7 +384,8 @@ class Process(Scripted):
                 file.write(text)
         for make, part in ((lambda: os.mkfifo(path), "not a regular file"),
                            (link, "g.pid"), (lambda: write(""), "no number"),
-                           (lambda: write("1" * 33), "33 bytes"),
+                           (lambda: write("9999999".ljust(PID_FILE_MAX)), "has ended"),
+                           (lambda: write("1" * (PID_FILE_MAX + 1)), "33 bytes"),
                            (lambda: write("-5"), "no number"),
                            (lambda: write("999999999\n"), "has ended")):
             make()
@@ -733,6 +740,40 @@ class Limits(OneGuest):
             self.assertIn(str(rpc.STRING_MAX), message)
             self.still_good(client)
         self.assertEqual(self.server.connections, 1)
+
+    def test_event_registrations(self):
+        """As many as may be, and one more"""
+        client = self.client()
+        numbers = [client.monitor_events("STOP") for _ in range(CLIENT_EVENTS_MAX)]
+        self.assertEqual(len(set(numbers)), CLIENT_EVENTS_MAX)
+        with self.assertRaises(rpc.RpcError) as caught:
+            client.monitor_events("STOP")
+        self.assertIn(str(CLIENT_EVENTS_MAX), caught.exception.message)
+        self.still_good(client)
+
+    def test_own_calls(self):
+        """Calls about command lines: one more waits until one is done"""
+        self.upstream.hold(rpc.REMOTE, rpc.DOMAIN_GET_XML)
+        client = self.client()
+        command = '{"execute":"__org.virtpass_commandline-alter","arguments":{"mode":"clear"}}'
+
+        def questions():
+            return self.upstream.select(
+                lambda frame: frame.proc == rpc.DOMAIN_GET_XML and frame.serial >= OURS)
+        before = len(questions())
+        calls = [client.post_monitor(self.reference, command)
+                 for _ in range(CLIENT_OWN_CALLS_MAX + 1)]
+        most = before + CLIENT_OWN_CALLS_MAX
+        limits.poll_until(lambda: len(questions()) >= most, "they are asked for")
+        limits.stays(lambda: len(questions()) == most, "no more at a time")
+        for number in range(before, before + len(calls)):
+            limits.poll_until(lambda n=number: len(questions()) > n, "its turn has come")
+            peer, question = questions()[number]
+            peer.answer(question, rpc.error_payload(42, 10, "no"), rpc.ERROR)
+        for call in calls:
+            with self.assertRaises(rpc.RpcError) as caught:
+                client.reply(call)
+            self.assertEqual(caught.exception.code, 42)
 
     def test_longest_command(self):
         client = self.client()
