@@ -23,6 +23,7 @@
 #include "argv/device.h"
 #include "argv/groups.h"
 #include "argv/pairs.h"
+#include "argv/place.h"
 #include "argv/prepare.h"
 #include "argv/select.h"
 #include "argv/value.h"
@@ -41,6 +42,7 @@ typedef struct Work {
     VpBudget budget;
     gsize bytes;         /* of all words that were made */
     GHashTable *touched; /* set of VpOption that may have come to clash with others */
+    GHashTable *lost;    /* devices whose place was taken from them: VpOption -> VpBusKind */
     GPtrArray *late;     /* of VpOption: to be appended at the end; owns them */
     GPtrArray *warnings; /* of char * */
     GString *config;     /* text for -readconfig */
@@ -152,12 +154,17 @@ modify(Edit *edit, GError **error)
 static Outcome
 remove_key(Edit *edit, GError **error)
 {
+    VpBusKind kind = VP_BUS_PCI;
     char *value = NULL;
 
     if (!vp_budget_spend_on(&edit->work->budget, edit->option->value, error))
         return FAILED;
     value = vp_value_remove(edit->option->row, edit->option->value, edit->action->key);
-    return value ? set_value(edit, edit->action->key, value, error) : NO_EFFECT;
+    if (!value)
+        return NO_EFFECT;
+    if (vp_option_is_device(edit->option) && vp_place_key_find(edit->action->key, &kind))
+        g_hash_table_insert(edit->work->lost, edit->option, GUINT_TO_POINTER(kind));
+    return set_value(edit, edit->action->key, value, error);
 }
 
 /* Options are inserted and removed in an array: the others move. */
@@ -173,6 +180,7 @@ remove_whole(Edit *edit, GError **error)
     if (!pay_for_moves(edit->work, 1, error))
         return FAILED;
     g_hash_table_remove(edit->work->touched, edit->option);
+    g_hash_table_remove(edit->work->lost, edit->option);
     g_ptr_array_remove_index(edit->work->cmdline->options, edit->place);
     edit->option = NULL;
     return DONE;
@@ -504,11 +512,12 @@ vp_plan_apply(const VpPlan *plan, VpCmdline *cmdline, const char *config_path,
               VpApplied *ret_applied, GError **error)
 {
     g_autoptr(GHashTable) touched = g_hash_table_new(NULL, NULL);
+    g_autoptr(GHashTable) lost = g_hash_table_new(NULL, NULL);
     g_autoptr(GPtrArray) late = g_ptr_array_new_with_free_func((GDestroyNotify)vp_option_free);
     g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GString) config = g_string_new(NULL);
     Work work = { .plan = plan, .cmdline = cmdline, .types = vp_key_types(plan->types),
-                  .budget = vp_budget_new(), .touched = touched, .late = late,
+                  .budget = vp_budget_new(), .touched = touched, .lost = lost, .late = late,
                   .warnings = warnings, .config = config };
 
     if (!apply_steps(&work, error))
@@ -516,7 +525,7 @@ vp_plan_apply(const VpPlan *plan, VpCmdline *cmdline, const char *config_path,
     if (config->len > 0)
         g_ptr_array_add(cmdline->options, vp_option_new("readconfig", config_path));
     append_late(&work);
-    if (!check_clashes(&work, error))
+    if (!vp_place_again(cmdline, lost, error) || !check_clashes(&work, error))
         return false;
     if (plan->emulator) {
         g_free(cmdline->program);

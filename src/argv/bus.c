@@ -139,6 +139,14 @@ vp_bus_keys(VpBusKind kind)
     return kinds[kind].keys;
 }
 
+bool
+vp_bus_key_is_number(const char *key)
+{
+    static const char *const numbers[] = { "scsi-id", "channel", "lun", "nr", "unit", NULL };
+
+    return g_strv_contains(numbers, key);
+}
+
 /* --- which there are -------------------------------------------------------- */
 
 static void

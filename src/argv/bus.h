@@ -45,6 +45,9 @@ bool vp_bus_place(const VpBus *bus, guint i, guint *ret_place);
 /* The keys that tell a place on a bus of this kind, the one that counts first; NULL-terminated. */
 const char *const *vp_bus_keys(VpBusKind kind);
 
+/* Whether it is a number in JSON; all others are texts. */
+bool vp_bus_key_is_number(const char *key);
+
 /* The place as a text, as the first key takes it; g_free(). */
 char *vp_bus_place_text(VpBusKind kind, guint place);
 

@@ -19,7 +19,7 @@
 
 #include "argv/place.h"
 
-#include "argv/bus.h"
+#include "argv/claims.h"
 #include "argv/device.h"
 #include "argv/select.h"
 #include "argv/value.h"
@@ -30,28 +30,12 @@
 /* One placing. */
 typedef struct Work {
     const VpPlacing *placing;
-    GPtrArray *buses;    /* of VpBus */
-    GHashTable *exact;   /* "KIND BUS CLAIM" -> Holder */
-    GHashTable *whole;   /* the same for whole places of a bus' order */
+    VpClaims *claims;
     GPtrArray *previous; /* of VpOption */
     GHashTable *found;   /* set of those that a device has been found to be */
     GHashTable *settled; /* set of added devices that are to have no place */
     VpBudget *budget;
 } Work;
-
-static char *
-get(const VpOption *device, const char *key)
-{
-    return vp_value_get(device->row, device->value, key);
-}
-
-static bool
-has_place(const VpOption *device, VpBusKind kind)
-{
-    g_autofree char *text = get(device, vp_bus_keys(kind)[0]);
-
-    return text != NULL;
-}
 
 /* false: a device of no such kind of bus. */
 static bool
@@ -63,135 +47,23 @@ kind_of(const Work *work, const VpOption *device, VpBusKind *ret_kind)
     return driver && vp_bus_kind_find(types->device_bus(types, driver), ret_kind);
 }
 
-/* The bus of that name, or the first of its kind; NULL: not known. */
+/* NULL: none that is known. */
 static const VpBus *
-find_bus(const Work *work, VpBusKind kind, const char *name)
+bus_of(const Work *work, const VpOption *device)
 {
-    for (guint i = 0; i < work->buses->len; i++) {
-        const VpBus *bus = work->buses->pdata[i];
+    VpBusKind kind = VP_BUS_PCI;
+    g_autofree char *name = vp_device_get(device, "bus");
 
-        if (bus->kind == kind && (!name || g_strcmp0(bus->name, name) == 0))
-            return bus;
-    }
-    return NULL;
-}
-
-/* --- claims ------------------------------------------------------------------ */
-
-static char *
-claim_name(const VpBus *bus, const char *place)
-{
-    return g_strdup_printf("%d %s %s", bus->kind, bus->name ? bus->name : "", place);
-}
-
-/* Who has claimed a place. */
-typedef struct Holder {
-    char *label; /* for messages */
-    bool ours;   /* an added device */
-} Holder;
-
-static void
-holder_free(gpointer data)
-{
-    Holder *holder = data;
-
-    g_free(holder->label);
-    g_free(holder);
-}
-
-/* The first one has it. */
-static void
-claim(GHashTable *claims, const VpBus *bus, const char *place, const char *label, bool ours)
-{
-    g_autofree char *name = claim_name(bus, place);
-    Holder *holder = NULL;
-
-    if (g_hash_table_contains(claims, name))
-        return;
-    holder = g_new0(Holder, 1);
-    holder->label = g_strdup(label);
-    holder->ours = ours;
-    g_hash_table_insert(claims, g_steal_pointer(&name), holder);
-}
-
-static void
-claim_both(Work *work, const VpBus *bus, const char *exact, const char *whole, const char *label,
-           bool ours)
-{
-    claim(work->exact, bus, exact, label, ours);
-    claim(work->whole, bus, whole, label, ours);
-}
-
-static const Holder *
-holder_of(GHashTable *claims, const VpBus *bus, const char *place)
-{
-    g_autofree char *name = claim_name(bus, place);
-
-    return g_hash_table_lookup(claims, name);
-}
-
-static bool
-refuse_place(const VpBus *bus, const char *place, const VpOption *device, const Holder *other,
-             GError **error)
-{
-    g_autofree char *brief = vp_option_brief(device);
-
-    return vp_refuse(error, VP_ERROR_FAILED, "'%s' and '%s' both want %s %s of %s", brief,
-                     other->label, bus->kind == VP_BUS_PCI ? "address" : vp_bus_keys(bus->kind)[0],
-                     place, bus->name ? bus->name : "the machine");
-}
-
-/* What is altered later may make room. */
-static bool
-may_share(const Work *work, const Holder *other)
-{
-    return work->placing->altered && !other->ours;
-}
-
-static bool
-check_port(const VpBus *bus, const char *whole, const VpOption *device, GError **error)
-{
-    g_autofree char *brief = NULL;
-
-    if (!bus->port || strcmp(whole, "0x0") == 0)
-        return true;
-    brief = vp_option_brief(device);
-    return vp_refuse(error, VP_ERROR_FAILED, "'%s' wants slot %s of %s, a port that has slot 0 "
-                     "only", brief, whole, bus->name);
-}
-
-/* The place that an added device names becomes its own. */
-static bool
-claim_own(Work *work, const VpBus *bus, VpOption *device, GError **error)
-{
-    g_autofree char *whole = NULL, *label = NULL;
-    g_autofree char *place = vp_bus_claim(bus->kind, device, &whole);
-    const Holder *other = place ? holder_of(work->exact, bus, place) : NULL;
-
-    if (!place)
-        return true; /* QEMU says what is wrong with it */
-    if (!check_port(bus, whole, device, error))
-        return false;
-    if (other && !may_share(work, other))
-        return refuse_place(bus, place, device, other, error);
-    label = vp_option_brief(device);
-    claim_both(work, bus, place, whole, label, true);
-    return true;
+    return kind_of(work, device, &kind) ? vp_claims_bus(work->claims, kind, name) : NULL;
 }
 
 static void
 claim_of_libvirt(Work *work, const VpOption *device)
 {
-    VpBusKind kind = VP_BUS_PCI;
-    g_autofree char *name = get(device, "bus");
-    const VpBus *bus = kind_of(work, device, &kind) ? find_bus(work, kind, name) : NULL;
-    g_autofree char *whole = NULL, *label = NULL;
-    g_autofree char *place = bus ? vp_bus_claim(kind, device, &whole) : NULL;
+    const VpBus *bus = bus_of(work, device);
 
-    if (!place)
-        return;
-    label = vp_option_brief(device);
-    claim_both(work, bus, place, whole, label, false);
+    if (bus)
+        vp_claims_add_device(work->claims, bus, device);
 }
 
 /* --- devices apart ------------------------------------------------------------- */
@@ -202,9 +74,9 @@ claim_slot(Work *work, const VpBus *bus, const VpApart *apart, guint slot)
     g_autofree char *whole = vp_bus_place_text(VP_BUS_PCI, slot);
     g_autofree char *exact = g_strdup_printf("%s.%x", whole, apart->function);
 
-    if (!apart->placed && holder_of(work->whole, bus, whole))
+    if (!apart->placed && vp_claims_holder(work->claims, bus, whole))
         return false;
-    claim_both(work, bus, exact, whole, apart->label, false);
+    vp_claims_add(work->claims, bus, exact, whole, apart->label, false);
     return true;
 }
 
@@ -212,7 +84,7 @@ static void
 claim_named_slot(Work *work, const VpApart *apart)
 {
     g_autofree char *name = g_strdup_printf("pci.%u", apart->bus);
-    const VpBus *bus = find_bus(work, VP_BUS_PCI, apart->bus > 0 ? name : NULL);
+    const VpBus *bus = vp_claims_bus(work->claims, VP_BUS_PCI, apart->bus > 0 ? name : NULL);
 
     if (bus)
         claim_slot(work, bus, apart, apart->slot);
@@ -222,14 +94,14 @@ claim_named_slot(Work *work, const VpApart *apart)
 static void
 claim_first_slot(Work *work, const VpApart *apart)
 {
-    const VpBus *root = find_bus(work, VP_BUS_PCI, NULL);
+    const VpBus *root = vp_claims_bus(work->claims, VP_BUS_PCI, NULL);
     bool express = root && g_str_has_prefix(root->name, "pcie");
     bool done = false;
 
     for (guint slot = 3; root && !express && slot <= 31 && !done; slot++)
         done = claim_slot(work, root, apart, slot);
-    for (guint i = 0; express && apart->express && i < work->buses->len && !done; i++) {
-        const VpBus *bus = work->buses->pdata[i];
+    for (guint i = 0; express && apart->express && i < work->claims->buses->len && !done; i++) {
+        const VpBus *bus = work->claims->buses->pdata[i];
 
         done = bus->port && claim_slot(work, bus, apart, 0);
     }
@@ -248,54 +120,6 @@ look_at_apart(Work *work, const GPtrArray *aparts)
                 claim_first_slot(work, apart);
         }
     }
-}
-
-/* --- writing a place down ------------------------------------------------------ */
-
-/* Takes @value, NULL: nothing changes and @error is set. */
-static bool
-set_value(VpOption *device, char *value)
-{
-    if (!value)
-        return false;
-    g_free(device->value);
-    device->value = value;
-    return true;
-}
-
-static bool
-set(const Work *work, VpOption *device, const char *key, const char *text, GError **error)
-{
-    const VpTypeSource *types = work->placing->types;
-    g_autofree char *driver = vp_value_driver(device->row, device->value);
-    VpValueType type = types->lookup(types, "device", driver, key);
-
-    return set_value(device, vp_value_set(device->row, device->value, key, text, type, error));
-}
-
-/* Of a SCSI device channel and lun too: QEMU chooses them where they are missing. */
-static bool
-set_zeros(const Work *work, VpOption *device, const char *const *keys, GError **error)
-{
-    for (; *keys; keys++) {
-        g_autofree char *there = get(device, *keys);
-
-        if (!there && !set(work, device, *keys, "0", error))
-            return false;
-    }
-    return true;
-}
-
-static bool
-put(Work *work, const VpBus *bus, const char *place, VpOption *device, GError **error)
-{
-    const char *const *keys = vp_bus_keys(bus->kind);
-    g_autofree char *name = get(device, "bus");
-
-    if (bus->name && !name && !set(work, device, "bus", bus->name, error))
-        return false;
-    return set(work, device, keys[0], place, error)
-           && set_zeros(work, device, keys + 1, error) && claim_own(work, bus, device, error);
 }
 
 /* --- from the definition before ------------------------------------------------- */
@@ -327,13 +151,13 @@ typedef char *(*KeyFunc)(const VpOption *device, VpBusKind kind);
 static char *
 key_by_id(const VpOption *device, VpBusKind kind G_GNUC_UNUSED)
 {
-    return get(device, "id");
+    return vp_device_get(device, "id");
 }
 
 static bool
 has_id(const VpOption *device)
 {
-    g_autofree char *id = get(device, "id");
+    g_autofree char *id = vp_device_get(device, "id");
 
     return id != NULL;
 }
@@ -355,23 +179,21 @@ static const KeyFunc key_of[] = { key_by_id, key_by_text, key_by_type };
 
 /* Sets what is not there from what was before. */
 static bool
-copy_key(const Work *work, const char *key, VpOption *device, const VpOption *before,
-         GError **error)
+copy_key(const char *key, VpOption *device, const VpOption *before, GError **error)
 {
-    g_autofree char *there = get(device, key), *other = get(before, key);
+    g_autofree char *there = vp_device_get(device, key), *other = vp_device_get(before, key);
 
-    return !other || there || set(work, device, key, other, error);
+    return !other || there || vp_device_set_place(device, key, other, error);
 }
 
 static bool
-copy_place(const Work *work, VpBusKind kind, VpOption *device, const VpOption *before,
-           GError **error)
+copy_place(VpBusKind kind, VpOption *device, const VpOption *before, GError **error)
 {
     const char *const *key = vp_bus_keys(kind);
-    bool copied = copy_key(work, "bus", device, before, error);
+    bool copied = copy_key("bus", device, before, error);
 
     for (; copied && *key; key++)
-        copied = copy_key(work, *key, device, before, error);
+        copied = copy_key(*key, device, before, error);
     return copied;
 }
 
@@ -396,9 +218,9 @@ only_bus(const Work *work, VpBusKind kind, const char *name)
     const VpBus *found = NULL;
 
     if (kind == VP_BUS_PCI || name)
-        return find_bus(work, kind, name);
-    for (guint i = 0; i < work->buses->len; i++) {
-        const VpBus *bus = work->buses->pdata[i];
+        return vp_claims_bus(work->claims, kind, name);
+    for (guint i = 0; i < work->claims->buses->len; i++) {
+        const VpBus *bus = work->claims->buses->pdata[i];
 
         if (bus->kind != kind)
             continue;
@@ -419,7 +241,7 @@ first_free(const Work *work, const VpBus *bus, guint *ret_place)
     for (guint i = 0; vp_bus_place(bus, i, &place); i++) {
         g_autofree char *text = vp_bus_place_text(bus->kind, place);
 
-        if (holder_of(work->whole, bus, text) || (found && place > *ret_place))
+        if (vp_claims_holder(work->claims, bus, text) || (found && place > *ret_place))
             continue;
         *ret_place = place;
         found = true;
@@ -431,7 +253,7 @@ first_free(const Work *work, const VpBus *bus, guint *ret_place)
 static bool
 keep_unplaced(Work *work, VpBusKind kind, VpOption *device, const VpOption *before, GError **error)
 {
-    g_autofree char *name = get(before, "bus");
+    g_autofree char *name = vp_device_get(before, "bus");
     const VpBus *bus = knows_all(work, kind) ? only_bus(work, kind, name) : NULL;
     g_autofree char *text = NULL;
     guint place = 0;
@@ -441,25 +263,27 @@ keep_unplaced(Work *work, VpBusKind kind, VpOption *device, const VpOption *befo
     if (work->placing->running || !bus || !first_free(work, bus, &place))
         return true;
     text = vp_bus_place_text(kind, place);
-    return put(work, bus, text, device, error);
+    return vp_claims_put(work->claims, bus, text, device, error);
 }
 
 /* Gives the device its place of before, if it was on a bus that there is and that it may be on. */
 static bool
 keep_place(Work *work, VpBusKind kind, VpOption *device, const VpOption *before, GError **error)
 {
-    g_autofree char *name = get(device, "bus"), *name_before = get(before, "bus");
-    const VpBus *bus = find_bus(work, kind, name_before);
+    g_autofree char *name = vp_device_get(device, "bus");
+    g_autofree char *name_before = vp_device_get(before, "bus");
+    const VpBus *bus = vp_claims_bus(work->claims, kind, name_before);
 
-    if (!has_place(before, kind))
+    if (!vp_device_has_place(before, kind))
         return keep_unplaced(work, kind, device, before, error);
     if (name && g_strcmp0(name, name_before) != 0)
         return true;
     if (!work->placing->generated)
-        return copy_place(work, kind, device, before, error);
+        return copy_place(kind, device, before, error);
     if (!bus)
         return true;
-    return copy_place(work, kind, device, before, error) && claim_own(work, bus, device, error);
+    return copy_place(kind, device, before, error)
+           && vp_claims_own(work->claims, bus, device, error);
 }
 
 /* The devices of before by their keys, each a GPtrArray of those that nobody has been yet. */
@@ -511,7 +335,7 @@ keep_places(Work *work, KeyFunc key, const GPtrArray *added, GError **error)
         g_autofree char *name = NULL;
         const VpOption *before = NULL;
 
-        if (!kind_of(work, device, &kind) || has_place(device, kind))
+        if (!kind_of(work, device, &kind) || vp_device_has_place(device, kind))
             continue;
         name = key(device, kind);
         before = take_previous(work, index, name);
@@ -523,65 +347,15 @@ keep_places(Work *work, KeyFunc key, const GPtrArray *added, GError **error)
 
 /* --- new places ------------------------------------------------------------------ */
 
-/* Takes the first free place on the bus, in its order. *ret_done is false when there is none. */
-static bool
-place_on(Work *work, VpBus *bus, VpOption *device, bool *ret_done, GError **error)
-{
-    guint place = 0;
-
-    for (; vp_bus_place(bus, bus->given, &place); bus->given++) {
-        g_autofree char *text = vp_bus_place_text(bus->kind, place);
-
-        if (holder_of(work->whole, bus, text))
-            continue;
-        *ret_done = true;
-        return put(work, bus, text, device, error);
-    }
-    return true;
-}
-
-static bool
-refuse_full(const Work *work, const VpBus *bus, const VpOption *device, GError **error)
-{
-    const Holder *other = bus->port ? holder_of(work->whole, bus, "0x0") : NULL;
-    g_autofree char *brief = vp_option_brief(device);
-
-    if (other)
-        return vp_refuse(error, VP_ERROR_FAILED, "'%s' and '%s' both want %s, a port that has "
-                         "slot 0 only", brief, other->label, bus->name);
-    return vp_refuse(error, VP_ERROR_FAILED, "there is no free place for '%s' on %s", brief,
-                     bus->name ? bus->name : "the machine");
-}
-
-/* A port is for one device, which libvirt may want to plug in: only who names it gets it. */
-static bool
-place_anywhere(Work *work, VpBusKind kind, const char *name, VpOption *device, GError **error)
-{
-    const VpBus *full = NULL;
-    bool done = false;
-
-    for (guint i = 0; i < work->buses->len && !done; i++) {
-        VpBus *bus = work->buses->pdata[i];
-
-        if (bus->kind != kind || (name ? g_strcmp0(bus->name, name) != 0 : bus->port))
-            continue;
-        if (!place_on(work, bus, device, &done, error))
-            return false;
-        full = full ? full : bus;
-    }
-    return done || !full || refuse_full(work, full, device, error);
-}
-
 static bool
 place_new(Work *work, VpOption *device, GError **error)
 {
     VpBusKind kind = VP_BUS_PCI;
-    g_autofree char *name = get(device, "bus");
 
-    if (!kind_of(work, device, &kind) || has_place(device, kind)
+    if (!kind_of(work, device, &kind) || vp_device_has_place(device, kind)
         || g_hash_table_contains(work->settled, device))
         return true;
-    return place_anywhere(work, kind, name, device, error);
+    return vp_claims_place(work->claims, kind, device, error);
 }
 
 /* --- all of them ------------------------------------------------------------------ */
@@ -589,11 +363,9 @@ place_new(Work *work, VpOption *device, GError **error)
 static bool
 claim_named(Work *work, VpOption *device, GError **error)
 {
-    VpBusKind kind = VP_BUS_PCI;
-    g_autofree char *name = get(device, "bus");
-    const VpBus *bus = kind_of(work, device, &kind) ? find_bus(work, kind, name) : NULL;
+    const VpBus *bus = bus_of(work, device);
 
-    return !bus || !has_place(device, kind) || claim_own(work, bus, device, error);
+    return !bus || vp_claims_own(work->claims, bus, device, error);
 }
 
 static void
@@ -603,7 +375,7 @@ look_at_libvirt(Work *work, const VpCmdline *generated)
 
     for (guint i = 0; i < options->len; i++) {
         if (vp_option_is_device(options->pdata[i]))
-            vp_buses_add_of(work->buses, options->pdata[i]);
+            vp_buses_add_of(work->claims->buses, options->pdata[i]);
     }
     for (guint i = 0; i < options->len; i++) {
         if (vp_option_is_device(options->pdata[i]))
@@ -615,7 +387,7 @@ static void
 look_at_added(Work *work, const GPtrArray *added)
 {
     for (guint i = 0; i < added->len; i++)
-        vp_buses_add_of(work->buses, added->pdata[i]);
+        vp_buses_add_of(work->claims->buses, added->pdata[i]);
 }
 
 static void
@@ -634,7 +406,8 @@ pay(Work *work, const GPtrArray *added, GError **error)
     for (guint i = 0; i < added->len; i++) {
         const VpOption *device = added->pdata[i];
 
-        if (!vp_budget_spend(work->budget, 10 * strlen(device->value) + work->buses->len, error))
+        if (!vp_budget_spend(work->budget,
+                             10 * strlen(device->value) + work->claims->buses->len, error))
             return false;
     }
     return true;
@@ -661,17 +434,14 @@ place_all(Work *work, const GPtrArray *added, GError **error)
 bool
 vp_place(const VpPlacing *placing, const GPtrArray *added, VpBudget *budget, GError **error)
 {
-    g_autoptr(GPtrArray) buses = vp_buses_new(placing->generated);
-    g_autoptr(GPtrArray) previous = 
+    g_autoptr(VpClaims) claims = vp_claims_new(placing->generated);
+    g_autoptr(GPtrArray) previous =
         g_ptr_array_new_with_free_func((GDestroyNotify)vp_option_free);
-    g_autoptr(GHashTable) exact = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                                          holder_free);
-    g_autoptr(GHashTable) whole = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                                          holder_free);
     g_autoptr(GHashTable) found = g_hash_table_new(NULL, NULL);
     g_autoptr(GHashTable) settled = g_hash_table_new(NULL, NULL);
-    Work work = { placing, buses, exact, whole, previous, found, settled, budget };
+    Work work = { placing, claims, previous, found, settled, budget };
 
+    claims->altered = placing->altered;
     if (placing->generated) {
         look_at_libvirt(&work, placing->generated);
         look_at_apart(&work, placing->apart);
@@ -679,4 +449,70 @@ vp_place(const VpPlacing *placing, const GPtrArray *added, VpBudget *budget, GEr
     }
     look_at_previous(&work);
     return pay(&work, added, error) && place_all(&work, added, error);
+}
+
+/* --- those that lost it ------------------------------------------------------------ */
+
+bool
+vp_place_key_find(const char *key, VpBusKind *ret_kind)
+{
+    for (guint kind = 0; kind < VP_BUS_KINDS; kind++) {
+        *ret_kind = (VpBusKind)kind;
+        if (strcmp(vp_bus_keys(*ret_kind)[0], key) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Nothing is known of types here, but who says a place has the key of its kind, and names a bus of
+ * its kind. */
+static void
+claim_by_keys(VpClaims *claims, const VpOption *device)
+{
+    g_autofree char *name = vp_device_get(device, "bus");
+
+    for (guint i = 0; i < VP_BUS_KINDS; i++) {
+        const VpBus *bus = vp_claims_bus(claims, (VpBusKind)i, name);
+
+        if (bus && vp_device_has_place(device, bus->kind))
+            vp_claims_add_device(claims, bus, device);
+    }
+}
+
+static VpClaims *
+claims_of(const VpCmdline *cmdline)
+{
+    VpClaims *claims = vp_claims_new(cmdline);
+    const GPtrArray *options = cmdline->options;
+
+    for (guint i = 0; i < options->len; i++) {
+        if (vp_option_is_device(options->pdata[i]))
+            vp_buses_add_of(claims->buses, options->pdata[i]);
+    }
+    for (guint i = 0; i < options->len; i++) {
+        if (vp_option_is_device(options->pdata[i]))
+            claim_by_keys(claims, options->pdata[i]);
+    }
+    return claims;
+}
+
+bool
+vp_place_again(const VpCmdline *cmdline, GHashTable *lost, GError **error)
+{
+    g_autoptr(VpClaims) claims = NULL;
+
+    if (g_hash_table_size(lost) == 0)
+        return true;
+    claims = claims_of(cmdline);
+    for (guint i = 0; i < cmdline->options->len; i++) {
+        VpOption *device = cmdline->options->pdata[i];
+        gpointer kind = NULL;
+
+        if (!g_hash_table_lookup_extended(lost, device, NULL, &kind)
+            || vp_device_has_place(device, (VpBusKind)GPOINTER_TO_UINT(kind)))
+            continue;
+        if (!vp_claims_place(claims, (VpBusKind)GPOINTER_TO_UINT(kind), device, error))
+            return false;
+    }
+    return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "argv/cmdline.h"
+#include "argv/bus.h"
 #include "plan/plan.h"
 
 /* What the places of added devices depend on. Borrowed. */
@@ -27,3 +27,13 @@ typedef struct VpPlacing {
  * and one of libvirt's; or there is no free place. VP_ERROR_LIMIT: the budget is used up.
  */
 bool vp_place(const VpPlacing *placing, const GPtrArray *added, VpBudget *budget, GError **error);
+
+/* Whether it is by this property that a device says where it is. */
+bool vp_place_key_find(const char *key, VpBusKind *ret_kind);
+
+/*
+ * Gives places to devices of the command line that have lost theirs, from the same ends. @lost:
+ * VpOption -> VpBusKind; those that are not on the command line any more, or have got a place
+ * since, are passed over. false and @error: there is no free place.
+ */
+bool vp_place_again(const VpCmdline *cmdline, GHashTable *lost, GError **error);

@@ -106,6 +106,17 @@ static const Case cases[] = {
       "-machine q35,usb=off" },
 
     /* the other actions */
+    { "a place that is taken away", ALTER("device", KEY("id", "net0") "," REMOVE_KEY("addr") ","
+      REMOVE_KEY("bus")), "-machine pc -device " NET0 " -device edu,bus=pci.0,addr=0x1e",
+      "-machine pc -device {'driver':'virtio-net-pci','netdev':'hostnet0','id':'net0',"
+      "'bus':'pci.0','addr':'0x1d'} -device edu,bus=pci.0,addr=0x1e" },
+    { "a place that is taken away on a port", ALTER("device", REMOVE_KEY("port")),
+      "-machine pc -device qemu-xhci,id=usb -device usb-kbd,bus=usb.0,port=1",
+      "-machine pc -device qemu-xhci,id=usb -device usb-kbd,bus=usb.0,port=4" },
+    { "a place that is given anew", ALTER("device", REMOVE_KEY("addr") "," MODIFY("addr=7")),
+      "-machine pc -device edu,bus=pci.0,addr=3", "-machine pc -device edu,bus=pci.0,addr=7" },
+    { "a place on a machine that is not known", ALTER("device", REMOVE_KEY("addr")),
+      "-machine isapc -device edu,addr=3", "-machine isapc -device edu" },
     { "remove a key that not all have", ALTER("device", REMOVE_KEY("addr")),
       "-device a,addr=1 -device b", "-device a -device b" },
     { "rename", ALTER("display", RENAME("-vnc")), "-display none", "-vnc none" },

@@ -114,6 +114,28 @@ class Placement(RealGuests):
         message = self.refused(taken.replace("</bus>", "</bus><addr>1</addr>"))
         self.assertIn("a port that has slot 0 only", message)
 
+    def test_place_removed(self):
+        """One of libvirt's whose place an author takes away gets another, in nobody's way."""
+        alter = ("<qemu:commandline><qemu:alter option='device'><qemu:match key='id'>^net0$"
+                 "</qemu:match><qemu:remove key='addr'/><qemu:remove key='bus'/></qemu:alter>"
+                 "</qemu:commandline>")
+        video = ("<graphics type='vnc' socket='" + self.virtpassd.path("vnc") + "'/>"
+                 "<video><model type='vga'/></video>")
+        own = "<qemu:device id='mine'><driver>edu</driver></qemu:device>"
+        for change, slots in ((lambda xml: xml, {"mine": 30, "net0": 29}),
+                              (q35, {"mine": 28, "net0": 25})):
+            self.define_xml(change(guest.domain("g", devices=video + nic() + nic(2),
+                                                after=alter + own)))
+            for _ in range(2):
+                self.through("start", "g")
+                found = {name: slot for slot, name in self.pci().items()}
+                self.assertEqual({name: found[name] for name in slots}, slots)
+                self.through("attach-device", "g", self.file(
+                    "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+                    if change is q35 else nic(3)), "--live")
+                self.through("destroy", "g")
+            self.through("undefine", "g")
+
     # -- for life ---------------------------------------------------------------
 
     def test_redefined(self):
