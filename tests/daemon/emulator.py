@@ -176,7 +176,7 @@ class Direct(unittest.TestCase):
         result = self.guest(words=self.master_key())
         self.assertEqual(result.returncode, 0)
         self.assertRegex(result.stderr, "^virtpass-emulator: cannot write .*virtpass.json: ")
-        result = self.guest({"group": "accel"}, words=self.master_key())
+        result = self.guest({"group": "action"}, words=self.master_key())
         self.assert_refused(result, "cannot write .*virtpass.conf: No such file")
 
     def test_plans_that_are_none(self):
