@@ -133,6 +133,7 @@ MAY_CALL = {
     "src/qemu_passthrough/qmp_sockets.c:remove_link": OURS,
     "src/qemu_passthrough/qmp_sockets.c:listen_at": OURS,
     "src/qemu_passthrough/qmp_sockets.c:remove_stale": OURS,
+    "src/qemu_passthrough/shims.c:vp_shims_check_program": EARLY,
     "src/qemu_passthrough/upstream.c:vp_upstream_path": OURS,
     "src/base/process.c:vp_process_start_time": PROC,
     "src/base/process.c:vp_process_name": PROC,

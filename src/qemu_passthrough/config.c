@@ -393,6 +393,7 @@ set_derived(VpConfig *config)
         config->session_dir = g_build_filename(g_get_user_config_dir(), "libvirt/qemu/lib", NULL);
     else if (!config->session_dir)
         config->session_dir = g_strdup("/var/lib/libvirt/qemu");
+    config->shim_named = config->shim != NULL;
     if (!config->shim)
         config->shim = g_strdup(VP_BINDIR "/" VP_SHIM_NAME);
     if (!config->shim_dir && embed)

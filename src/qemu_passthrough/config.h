@@ -47,6 +47,7 @@ typedef struct VpConfig {
     VpAttachWhen attach;   /* when a session is added to a guest that runs without one */
     char *session_dir;     /* where QEMU makes the sockets of the dedicated sessions */
     char *shim;            /* virtpass-emulator */
+    bool shim_named;       /* somebody has said where it is */
     char *shim_dir;        /* where the links to it are by which libvirtd starts it */
     char *guests_dir;      /* in which libvirt has a directory for each running guest; not
                             * configurable */

@@ -31,6 +31,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* From our connection's opening to the first round: sessions to running guests come first, which
  * libvirtd is asked about as well. */
@@ -403,11 +404,23 @@ vp_shims_tree(VpShims *shims, VpShimKind kind)
     return shims->trees[kind];
 }
 
+bool
+vp_shims_check_program(const VpConfig *config, GError **error)
+{
+    if (access(config->shim, X_OK) == 0)
+        return true;
+    vp_error_set_errno(error, errno, "[emulator] shim: %s cannot be executed", config->shim);
+    return false;
+}
+
 VpShims *
 vp_shims_new(VpLoop *loop, VpWorkers *workers, VpUpstream *upstream, const VpConfig *config)
 {
+    g_autoptr(GError) error = NULL;
     VpShims *shims = g_new0(VpShims, 1);
 
+    if (!vp_shims_check_program(config, &error))
+        vp_log_error("no domain starts whose command line is altered: %s", error->message);
     for (guint kind = 0; kind < VP_SHIM_KINDS; kind++) {
         shims->trees[kind] = vp_shim_tree_new(tree_names[kind], VP_LIBDIR, config->shim_dir,
                                               config->shim);

@@ -19,7 +19,12 @@ typedef enum VpShimKind {
 } VpShimKind;
 #define VP_SHIM_KINDS 2
 
-/* Free it before @workers, in which it reads long definitions. */
+/* Whether the program is there and can be executed: without it no domain starts whose command line
+ * is altered. */
+bool vp_shims_check_program(const VpConfig *config, GError **error);
+
+/* Tells the log if the program is not there. Free it before @workers, in which it reads long
+ * definitions. */
 VpShims *vp_shims_new(VpLoop *loop, VpWorkers *workers, VpUpstream *upstream,
                       const VpConfig *config);
 

@@ -213,3 +213,13 @@ class CheckConfig(Base):
                       program("VIRTPASS_EMULATOR")])
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertNotIn("[emulator]", result.stderr)
+
+    def test_start_without_the_shim_that_is_named(self):
+        """Nothing is served, and nothing is left"""
+        missing = os.path.join(self.dir, "missing")
+        result = run([program("VIRTPASSD"), "--session", "--upstream", self.upstream.path,
+                      "--listen-dir", os.path.join(self.dir, "l"), "--shim", missing])
+        self.assertEqual(result.returncode, 2)
+        self.assertIn(f"[emulator] shim: {missing} cannot be executed: No such file",
+                      result.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.dir, "l")))
