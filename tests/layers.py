@@ -119,6 +119,8 @@ MAY_CALL = {
     "src/qemu_passthrough/config.c:user_pki_file": CONFIG,
     "src/qemu_passthrough/config.c:set_tls_defaults": CONFIG,
     "src/qemu_passthrough/daemon.c:prepare_session_dir": EARLY,
+    "src/qemu_passthrough/dead_sockets.c:is_dead": WORKER,
+    "src/qemu_passthrough/dead_sockets.c:vp_dead_sockets_sweep": WORKER,
     "src/qemu_passthrough/embed.c:write_default": EARLY,
     "src/qemu_passthrough/embed.c:prepare_directory": EARLY,
     "src/qemu_passthrough/embed.c:write_file": CHILD,

@@ -402,6 +402,10 @@
 
 /* --- files of guests and of libvirt -------------------------------------- */
 
+/* Sockets that one look for dead ones tries: whoever can make them can make many. Hosts have one
+ * for each running guest. */
+#define VP_DEAD_SOCKETS_MAX 4096u
+
 /* libvirt's pid file: a number and a line end. */
 #define VP_PID_FILE_MAX 32u
 

@@ -16,6 +16,7 @@
 #include "base/socket.h"
 #include "qemu_passthrough/added_host.h"
 #include "qemu_passthrough/client.h"
+#include "qemu_passthrough/dead_sockets.h"
 #include "qemu_passthrough/embed.h"
 #include "qemu_passthrough/events.h"
 #include "qemu_passthrough/listener.h"
@@ -54,6 +55,7 @@ typedef struct VpRun {
     VpEmbed *embed;         /* NULL without --embed */
     bool stopping;
     GSource *deadline;      /* of ending the guests */
+    VpDeadSockets *dead_sockets;
     guint ending;           /* guests that are being ended */
     int status;             /* of the process */
 } VpRun;
@@ -487,6 +489,7 @@ start(VpRun *run, GError **error)
         vp_log_warning("%s", vp_probe_shortfall(daemon->probe));
     daemon->upstream = vp_upstream_new(daemon->loop, &daemon->address, &upstream_ops, daemon);
     daemon->shims = vp_shims_new(daemon->loop, daemon->workers, daemon->upstream, config);
+    run->dead_sockets = vp_dead_sockets_new(daemon->loop, daemon->file_workers, config);
     daemon->qmp_sockets = vp_qmp_sockets_new(daemon, vp_listener_path(run->listener));
     daemon->domains = vp_domains_new(daemon->loop, daemon->workers, daemon->upstream,
                                      &domains_ops, daemon);
@@ -501,6 +504,7 @@ finish(VpRun *run)
     VpDaemon *daemon = &run->daemon;
 
     vp_loop_cancel(&run->deadline);
+    g_clear_pointer(&run->dead_sockets, vp_dead_sockets_free);
     g_clear_pointer(&run->listener, vp_listener_free);
     while (daemon->clients->len > 0)
         vp_daemon_drop_client(daemon, g_ptr_array_index(daemon->clients, 0));

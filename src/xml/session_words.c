@@ -88,9 +88,8 @@ is_canonical(const char *text)
     return vp_xml_uuid_canonical(text, uuid) && g_str_equal(text, uuid);
 }
 
-/* Whether the last part of @path is what vp_xml_session_path() makes, or made once. */
-static bool
-is_session_path(const char *path)
+bool
+vp_xml_is_session_path(const char *path)
 {
     static const char *const prefixes[] = { "/" SOCKET_PREFIX, "/" OLD_PREFIX };
     const char *last = strrchr(path, '/');
@@ -111,7 +110,7 @@ parse_chardev(const char *value)
         strlen(value) < strlen(HEAD TAIL))
         return NULL;
     path = undouble_commas(value + strlen(HEAD), strlen(value) - strlen(HEAD TAIL));
-    if (!path || !is_session_path(path))
+    if (!path || !vp_xml_is_session_path(path))
         return NULL;
     return g_steal_pointer(&path);
 }

@@ -21,6 +21,9 @@ char *vp_xml_session_words_path(const VpXmlSessionWords *words);
 /* Socket of the domain's session in @dir; g_free() it. */
 char *vp_xml_session_path(const char *dir, const char *uuid);
 
+/* Whether the last part of @path is what vp_xml_session_path() makes, or made once. */
+bool vp_xml_is_session_path(const char *path);
+
 /* Adds the words to @block as <qemu:arg> elements. @prefix: what stands for "qemu:". */
 void vp_xml_session_words_print(VpXmlBlock *block, guint depth, const char *prefix,
                                 const char *path);

@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import socket
 import time
 
 from harness import guest, limits, qmp, rpc, upstream, xdr
@@ -337,6 +338,19 @@ class Process(Scripted):
         self.lost(self.path(), "No such file")
         self.qemu("g")
         self.virtpassd.wait_session("g")
+
+    def test_socket_of_a_guest_that_has_crashed(self):
+        """It is removed, that of a guest that runs is not"""
+        self.guest("g")
+        dead = self.virtpassd.session_path(guest.uuid("crashed"))
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(dead)
+        for path in dead, self.path():
+            os.utime(path, (time.time() - 120,) * 2)
+        self.virtpassd.restart()
+        limits.poll_until(lambda: not os.path.lexists(dead), "it is removed")
+        self.virtpassd.wait_session("g")
+        self.assertTrue(os.path.lexists(self.path()))
 
     def test_guest_that_may_still_make_its_socket(self):
         """It is waited for, and its session serves the first command"""
