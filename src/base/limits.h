@@ -363,7 +363,7 @@
 
 /* Steps of one look-up in a schema, and how deep they go: three down for each dot of a key, and a
  * driver of blockdev's more or less at each. Keys end at VP_ARGV_KEY_MAX. */
-#define VP_SCHEMA_STEPS_MAX 100000u
+#define VP_SCHEMA_STEPS_MAX 40000u
 #define VP_SCHEMA_DEPTH_MAX 1024u
 
 /* One message of it, without the end of its line: it is read in one go. The longest, QEMU's schema,
