@@ -88,7 +88,6 @@ OURS = "our own or libvirt's run directory"
 CHILD = "in a child process, or to start one"
 CONFIG = "reads the configuration, at the start and at SIGHUP"
 END = "when virtpassd ends"
-NAMES = "asks the name service, which may be away: the one that is known and left"
 MAY_CALL = {
     "src/base/inet.c:vp_inet_listen": EARLY,
     "src/rpc/tls_context.c:read_file": CONFIG,
@@ -128,7 +127,8 @@ MAY_CALL = {
     "src/qemu_passthrough/embed.c:spawn": CHILD,
     "src/qemu_passthrough/embed.c:on_libvirtd_exit": "it has ended",
     "src/qemu_passthrough/embed.c:end_libvirtd": END,
-    "src/qemu_passthrough/identity.c:vp_identity_of": NAMES,
+    "src/qemu_passthrough/names.c:user_name": WORKER,
+    "src/qemu_passthrough/names.c:group_name": WORKER,
     "src/qemu_passthrough/listener.c:take_lock": EARLY,
     "src/qemu_passthrough/listener.c:choose_access": EARLY,
     "src/qemu_passthrough/qmp_sockets.c:is_link": OURS,

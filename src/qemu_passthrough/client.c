@@ -419,6 +419,7 @@ vp_client_free(VpClient *client)
     vp_loop_cancel(&client->retry);
     vp_loop_cancel(&client->again);
     vp_admission_free(client->admission);
+    vp_names_cancel(client->names);
     vp_monitor_forget_client(client);
     vp_own_calls_forget_client(client);
     vp_document_free(client->document);

@@ -4,6 +4,7 @@
 #include "base/socket.h"
 #include "qemu_passthrough/admission.h"
 #include "qemu_passthrough/daemon.h"
+#include "qemu_passthrough/names.h"
 #include "qemu_passthrough/events.h"
 #include "qemu_passthrough/places.h"
 #include "rpc/calls.h"
@@ -30,6 +31,7 @@ struct VpClient {
     VpPeer peer;                /* of who came by a unix socket; else all zero */
     char *tls_name;             /* the name in the certificate of who came through TLS; else NULL */
     char *owner;                /* vp_client_owner() */
+    VpNamesLook *names;         /* until its identity is sent; NULL: it is not looked for */
     bool read_only;             /* came by the -ro socket, or opened read-only */
     bool trusted;               /* access.c: libvirtd would let it do whatever we may */
     bool barred;                /* libvirtd does not take its identity: not a frame more of it may

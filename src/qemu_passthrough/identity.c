@@ -4,8 +4,6 @@
 
 #include "qemu_passthrough/identity.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 static vp_param *
@@ -32,16 +30,15 @@ add_text(VpIdentity *identity, const char *field, const char *value)
 }
 
 void
-vp_identity_of(const VpPeer *peer, VpIdentity *ret_identity, vp_set_identity_args *ret_args)
+vp_identity_of(const VpPeer *peer, const char *user, const char *group, VpIdentity *ret_identity,
+               vp_set_identity_args *ret_args)
 {
-    const struct passwd *user = getpwuid(peer->uid);
-    const struct group *group = getgrgid(peer->gid);
     VpIdentity *identity = ret_identity;
 
     identity->n = 0;
-    add_text(identity, "user-name", user ? user->pw_name : NULL);
+    add_text(identity, "user-name", user);
     add_number(identity, "unix-user-id", peer->uid);
-    add_text(identity, "group-name", group ? group->gr_name : NULL);
+    add_text(identity, "group-name", group);
     add_number(identity, "unix-group-id", peer->gid);
     add_param(identity, "process-id", VP_PARAM_LLONG)->value.vp_param_value_u.l = peer->pid;
     add_number(identity, "process-time", peer->start_time);

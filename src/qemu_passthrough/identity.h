@@ -11,9 +11,10 @@ typedef struct VpIdentity {
     guint n;
 } VpIdentity;
 
-/* The arguments of CONNECT_SET_IDENTITY for @peer. They point into @ret_identity, and to names that
- * the next look-up of a user replaces: encode them at once. */
-void vp_identity_of(const VpPeer *peer, VpIdentity *ret_identity, vp_set_identity_args *ret_args);
+/* The arguments of CONNECT_SET_IDENTITY for @peer, whose user and group have these names (NULL: not
+ * known). They point into @ret_identity, and to the names. */
+void vp_identity_of(const VpPeer *peer, const char *user, const char *group,
+                    VpIdentity *ret_identity, vp_set_identity_args *ret_args);
 
 /* The same for a client that came through TLS, by the name in its certificate, which is borrowed.
  * It is all that libvirtd itself would know. */

@@ -166,19 +166,42 @@ on_identity_set(const VpCallReply *reply, gpointer data)
     vp_client_leave(client, "its identity could not be set");
 }
 
-/* Tells libvirtd who is behind this connection. */
 static void
-send_identity(VpClient *client)
+send_identity(VpClient *client, vp_set_identity_args *args)
 {
+    vp_calls_send(client->calls, client->up, VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_SET_IDENTITY,
+                  xdr_vp_set_identity_args, args, on_identity_set, client);
+}
+
+static void
+on_names(const char *user, const char *group, gpointer data)
+{
+    VpClient *client = data;
     VpIdentity identity = { .n = 0 };
     vp_set_identity_args args = { 0 };
 
-    if (client->tls_name)
-        vp_identity_of_certificate(client->tls_name, &identity, &args);
-    else
-        vp_identity_of(&client->peer, &identity, &args);
-    vp_calls_send(client->calls, client->up, VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_SET_IDENTITY,
-                  xdr_vp_set_identity_args, &args, on_identity_set, client);
+    client->names = NULL;
+    if (client->state != VP_CLIENT_OPENING)
+        return;
+    vp_identity_of(&client->peer, user, group, &identity, &args);
+    send_identity(client, &args);
+}
+
+/* Tells libvirtd who is behind this connection. */
+static void
+tell_identity(VpClient *client)
+{
+    VpDaemon *daemon = client->daemon;
+    VpIdentity identity = { .n = 0 };
+    vp_set_identity_args args = { 0 };
+
+    if (!client->tls_name) {
+        client->names = vp_names_look(daemon->loop, daemon->file_workers, vp_client_owner(client),
+                                      &client->peer, on_names, client);
+        return;
+    }
+    vp_identity_of_certificate(client->tls_name, &identity, &args);
+    send_identity(client, &args);
 }
 
 VpIntercepted
@@ -199,7 +222,7 @@ vp_open_reply(VpClient *client, const VpFrame *frame, const VpIntercept *row G_G
     }
     client->open_reply = g_byte_array_new();
     g_byte_array_append(client->open_reply, frame->bytes, frame->header.length);
-    send_identity(client);
+    tell_identity(client);
     return VP_DONE;
 }
 

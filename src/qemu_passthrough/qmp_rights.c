@@ -24,6 +24,7 @@
 #include "qemu_passthrough/access.h"
 #include "qemu_passthrough/admission.h"
 #include "qemu_passthrough/identity.h"
+#include "qemu_passthrough/names.h"
 
 /* Less than the second within which a right that is withdrawn has to be without effect. */
 #define VALID_MS 900
@@ -40,6 +41,7 @@ struct VpQmpRights {
     VpQmpRight right;
     char *reason;         /* of DENIED */
     VpAdmission *admission; /* under way; else NULL */
+    VpNamesLook *names;      /* until the identity is sent; NULL: none is under way */
     bool asking;          /* an answer is awaited; also while the connection is being opened */
     GSource *timer;       /* the next question, the end of a verdict, the end of waiting */
     GSource *report;      /* the owner is about to be told */
@@ -153,16 +155,28 @@ on_identity_set(const VpCallReply *reply, gpointer data)
 
 /* From here on libvirtd sees the client. */
 static void
-on_opened(VpUpstream *upstream, gpointer data)
+on_names(const char *user, const char *group, gpointer data)
 {
     VpQmpRights *rights = data;
     VpIdentity identity = { .n = 0 };
     vp_set_identity_args args = { 0 };
 
-    vp_identity_of(&rights->peer, &identity, &args);
-    if (!vp_upstream_call(upstream, VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_SET_IDENTITY,
+    rights->names = NULL;
+    vp_identity_of(&rights->peer, user, group, &identity, &args);
+    if (!vp_upstream_call(rights->upstream, VP_REMOTE_PROGRAM, VP_REMOTE_CONNECT_SET_IDENTITY,
                           xdr_vp_set_identity_args, &args, on_identity_set, rights))
         deny(rights, "libvirtd is not there");
+}
+
+static void
+on_opened(VpUpstream *upstream G_GNUC_UNUSED, gpointer data)
+{
+    VpQmpRights *rights = data;
+    g_autofree char *owner = g_strdup_printf("uid %u", (unsigned)rights->peer.uid);
+
+    if (!rights->names)
+        rights->names = vp_names_look(rights->daemon->loop, rights->daemon->file_workers, owner,
+                                      &rights->peer, on_names, rights);
 }
 
 static void
@@ -227,6 +241,7 @@ vp_qmp_rights_free(VpQmpRights *rights)
         return;
     rights->right = VP_QMP_RIGHT_DENIED; /* what the end of the connection brings is no news */
     vp_admission_free(rights->admission);
+    vp_names_cancel(rights->names);
     vp_upstream_free(rights->upstream);
     vp_loop_cancel(&rights->timer);
     vp_loop_cancel(&rights->report);

@@ -24,6 +24,7 @@ start(void)
 {
     start_test();
     the_daemon = (VpDaemon){ .loop = test_loop };
+    the_daemon.file_workers = vp_workers_new(test_loop, 2, NULL);
     client = g_new0(VpClient, 1);
     client_fd = open_with_peer(&down, VP_INBOX_FROM_CLIENT);
     libvirtd_fd = open_with_peer(&up, VP_INBOX_FROM_SERVER);
@@ -33,18 +34,31 @@ start(void)
     client->down = down.link;
     client->up = up.link;
     client->calls = vp_calls_new();
+    client->owner = g_strdup("uid 0");
+}
+
+/* The descriptor for their reports is closed by the last one that leaves. */
+static void
+wait_for_threads(void)
+{
+    for (guint i = 0; count_fds() > fds_at_start && i < 5000; i++)
+        g_usleep(1000);
 }
 
 static void
 finish(void)
 {
+    vp_names_cancel(client->names);
+    g_clear_pointer(&the_daemon.file_workers, vp_workers_free);
     vp_calls_free(client->calls);
+    g_free(client->owner);
     g_clear_pointer(&client->open_reply, g_byte_array_unref);
     g_free(client);
     end_close(&down);
     end_close(&up);
     vp_clear_fd(&client_fd);
     vp_clear_fd(&libvirtd_fd);
+    wait_for_threads();
     finish_test();
 }
 
@@ -372,6 +386,8 @@ open_until_identity(const char *user, const char *group)
     g_assert_cmpint(reply_with(VP_STATUS_OK), ==, VP_DONE);
     g_assert_cmpint(client->state, ==, VP_CLIENT_OPENING);
     assert_nothing_arrived(client_fd); /* not before libvirtd knows who it is */
+    while (client->names)
+        g_main_context_iteration(NULL, TRUE);
     frame = arrived(libvirtd_fd);
     g_assert_nonnull(frame);
     g_assert_cmpuint(vp_get_u32(frame->data + 12), ==, VP_REMOTE_CONNECT_SET_IDENTITY);
