@@ -172,11 +172,10 @@ add_bus(GPtrArray *buses, VpBusKind kind, char *name, char *order)
     g_ptr_array_add(buses, bus);
 }
 
-/* The type of the machine; NULL: it is not told. g_free(). */
-static char *
-find_machine(const VpCmdline *cmdline)
+char *
+vp_bus_machine(const VpCmdline *cmdline)
 {
-    for (guint i = 0; i < cmdline->options->len; i++) {
+    for (guint i = 0; cmdline && i < cmdline->options->len; i++) {
         const VpOption *option = cmdline->options->pdata[i];
 
         if (option->row && option->value && strcmp(option->row->name, "machine") == 0)
@@ -195,23 +194,23 @@ full_name(const char *machine)
     return machine;
 }
 
-/* "virt" and "virt-7.2" are, "virtual" is not. */
-static bool
-is_of_machine(const char *machine, const char *family)
+bool
+vp_bus_is_of_machine(const char *machine, const char *family)
 {
+    const char *name = full_name(machine);
     gsize len = strlen(family);
 
-    return g_str_has_prefix(machine, family) && (!machine[len] || machine[len] == '-');
+    return g_str_has_prefix(name, family) && (!name[len] || name[len] == '-');
 }
 
 GPtrArray *
 vp_buses_new(const VpCmdline *cmdline)
 {
     GPtrArray *buses = g_ptr_array_new_with_free_func(bus_free);
-    g_autofree char *machine = cmdline ? find_machine(cmdline) : NULL;
+    g_autofree char *machine = vp_bus_machine(cmdline);
 
     for (gsize i = 0; machine && i < G_N_ELEMENTS(machine_buses); i++) {
-        if (is_of_machine(full_name(machine), machine_buses[i].machine))
+        if (vp_bus_is_of_machine(machine, machine_buses[i].machine))
             add_bus(buses, machine_buses[i].kind, g_strdup(machine_buses[i].bus),
                     g_strdup(machine_buses[i].order));
     }

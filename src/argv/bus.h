@@ -33,6 +33,13 @@ typedef struct VpBus {
     guint given;    /* how many places of the order are known to be taken */
 } VpBus;
 
+/* The type of the machine that a command line names; NULL: none, or @cmdline is NULL. g_free(). */
+char *vp_bus_machine(const VpCmdline *cmdline);
+
+/* Whether the type is one of @family: "virt" and "virt-7.2" are of "virt", "pc" is of
+ * "pc-i440fx". */
+bool vp_bus_is_of_machine(const char *machine, const char *family);
+
 /* Of VpBus, owned: those that the machine of the command line has by itself. NULL: none. */
 GPtrArray *vp_buses_new(const VpCmdline *cmdline);
 

@@ -39,3 +39,4 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpCmdline, vp_cmdline_free)
  * of a QEMU that is newer than the table. */
 VpOption *vp_option_new(const char *name, const char *value);
 void vp_option_free(VpOption *option);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpOption, vp_option_free)

@@ -17,7 +17,9 @@
 #include "argv/config_file.h"
 #include "argv/cpudef.h"
 #include "argv/device.h"
+#include "argv/expand.h"
 #include "argv/groups.h"
+#include "argv/order.h"
 #include "argv/pairs.h"
 #include "argv/place.h"
 #include "argv/prepare.h"
@@ -40,6 +42,7 @@ typedef struct Compiler {
     GArray *lines;      /* of guint: where each pending word stands */
     VpPlan *shim;
     VpBudget budget;
+    VpExpander *expander;
     GHashTable *known;  /* set of "OPTION KEY" whose types have been collected */
     GArray *added;      /* of Added */
     GPtrArray *warnings; /* of char * */
@@ -101,9 +104,12 @@ warn(Compiler *compiler, const char *note)
 static char *
 final_value(Compiler *compiler, const VpOptionRow *row, const char *text, GError **error)
 {
+    g_autoptr(VpOption) option = vp_option_new(row->name, text);
     g_autofree char *note = NULL;
     char *value = NULL;
 
+    if (vp_order_is_first(option))
+        return vp_order_text(option);
     if (strcmp(row->name, "device") != 0 || vp_value_syntax(row, text) == VP_SYNTAX_JSON)
         return g_strdup(text);
     value = vp_device_from_text(text, compiler->types, &compiler->budget, &note, error);
@@ -192,9 +198,9 @@ carry_out(Compiler *compiler, const char *text, bool *ret_done, GError **error)
     return !*ret_done || compile_alter(compiler, ((VpStep *)plan->steps->pdata[0])->alter, error);
 }
 
-/* Appends the option's words to @words, of char *. */
+/* Appends the words of an option that makes nothing by itself. */
 static bool
-add_option(Compiler *compiler, const VpOption *option, GPtrArray *words, GError **error)
+add_spelled(Compiler *compiler, const VpOption *option, GPtrArray *words, GError **error)
 {
     Added added = { .row = option->row, .words = words, .at = words->len + 1 };
     const char *name = option->row ? option->row->name : "";
@@ -219,6 +225,36 @@ add_option(Compiler *compiler, const VpOption *option, GPtrArray *words, GError 
         g_array_append_val(compiler->added, added);
     }
     return true;
+}
+
+static bool
+add_all_spelled(Compiler *compiler, char *const *spelled, GPtrArray *words, GError **error)
+{
+    g_autoptr(VpCmdline) options = vp_added_parse(spelled, error);
+
+    for (guint i = 0; options && i < options->options->len; i++) {
+        if (!add_spelled(compiler, options->options->pdata[i], words, error))
+            return false;
+    }
+    return options != NULL;
+}
+
+/* Appends the option's words to @words, of char *. */
+static bool
+add_option(Compiler *compiler, const VpOption *option, GPtrArray *words, GError **error)
+{
+    g_autoptr(GError) refused = NULL;
+    g_auto(GStrv) spelled = NULL;
+
+    if (!vp_budget_spend_on(&compiler->budget, option->value, error))
+        return false;
+    spelled = vp_expand(compiler->expander, option, &refused);
+    if (refused) {
+        g_propagate_error(error, g_steal_pointer(&refused));
+        return false;
+    }
+    return spelled ? add_all_spelled(compiler, spelled, words, error)
+                   : add_spelled(compiler, option, words, error);
 }
 
 /* Compiles the words that came together since the last time. */
@@ -277,7 +313,7 @@ compile_device(Compiler *compiler, const VpGroup *group, GError **error)
     if (!text)
         return prefix_line(group->name, group->line, error);
     option = vp_option_new("device", text);
-    done = add_option(compiler, option, compiler->words, error);
+    done = add_spelled(compiler, option, compiler->words, error);
     vp_option_free(option);
     return done || prefix_line(group->name, group->line, error);
 }
@@ -291,14 +327,38 @@ compile_cpudef(Compiler *compiler, const VpGroup *group, GError **error)
            || prefix_line(group->name, group->line, error);
 }
 
+/* A group that makes devices by itself; *ret_done: false: it makes none. */
+static bool
+expand_group(Compiler *compiler, const VpGroup *group, bool *ret_done, GError **error)
+{
+    g_autoptr(VpOption) option = vp_expand_group(group);
+    g_autoptr(GError) refused = NULL;
+    g_auto(GStrv) spelled = option ? vp_expand(compiler->expander, option, &refused) : NULL;
+
+    *ret_done = spelled != NULL;
+    if (refused)
+        g_propagate_error(error, g_steal_pointer(&refused));
+    else if (!spelled)
+        return true;
+    else if (!flush_words(compiler, error))
+        return false;
+    else if (add_all_spelled(compiler, spelled, compiler->words, error))
+        return true;
+    return prefix_line(group->name, group->line, error);
+}
+
 static bool
 compile_config(Compiler *compiler, const VpGroup *group, GError **error)
 {
     g_autoptr(GString) scratch = g_string_new(NULL);
+    bool expanded = false;
     VpGroup *copy = NULL;
 
-    if (!vp_config_append_group(scratch, group, error))
+    if (!vp_config_append_group(scratch, group, error)
+        || !expand_group(compiler, group, &expanded, error))
         return false;
+    if (expanded)
+        return true;
     copy = vp_plan_add_group(compiler->shim, group->line);
     copy->name = g_strdup(group->name);
     copy->id = g_strdup(group->id);
@@ -436,7 +496,7 @@ compile_alter(Compiler *compiler, const VpAlter *alter, GError **error)
 
 /* --- places ------------------------------------------------------------------- */
 
-/* Where the value of an added -device stands. */
+/* Where the value of an added -device stands, one that is JSON or is created first. */
 typedef struct Spot {
     char **value;
     VpOption *option; /* the same as an option, owned */
@@ -577,8 +637,9 @@ defer_devices(VpCompiled *compiled, GError **error)
         return false;
     for (guint i = 0; i < added->options->len; i++) {
         const VpOption *option = added->options->pdata[i];
-        bool defer = vp_device_has_no_address(option)
-                     || (later->len > 0 && vp_option_is_device(option));
+        bool defer = !vp_order_is_first(option)
+                     && (vp_device_has_no_address(option)
+                         || (later->len > 0 && vp_option_is_device(option)));
         GPtrArray *words = defer ? later : now;
 
         g_ptr_array_add(words, g_strdup(option->word));
@@ -604,9 +665,10 @@ vp_compile(const VpPlan *wishes, const VpTypeSource *types, const VpCmdline *gen
     g_autoptr(VpPlan) shim = vp_plan_new();
     g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GArray) added = g_array_new(FALSE, FALSE, sizeof(Added));
+    g_autoptr(VpExpander) expander = vp_expander_new(wishes->machine, generated, types);
     Compiler compiler = { .wishes = wishes, .types = types, .words = words, .shim = shim,
-                          .budget = vp_budget_new(), .known = known, .added = added,
-                          .warnings = warnings };
+                          .budget = vp_budget_new(), .expander = expander, .known = known,
+                          .added = added, .warnings = warnings };
     bool done = false;
 
     g_array_set_clear_func(added, clear_added);

@@ -11,8 +11,10 @@
  * creates those after libvirt's (all key=value ones come first and take the addresses libvirt has
  * planned); one that JSON might not say all of stays as it is (device.h). So does a [device] group.
  * A -set for such a device is carried out in it, one for a device of libvirt's becomes an
- * alteration (setting.h). cpudef becomes -cpu and -global words. Alterations, and groups that only
- * -readconfig carries, are left in a plan for the shim.
+ * alteration (setting.h). Options and groups that make devices by themselves are spelled out before
+ * (expand.h). Devices that translate for others are the other way round: they become key=value,
+ * with an address, and come before libvirt's (order.h). cpudef becomes -cpu and -global words.
+ * Alterations, and groups that only -readconfig carries, are left in a plan for the shim.
  *
  * libvirt writes the author's words behind its own devices, but for some: vsock, shmem and a few
  * others come after them. An added device without an address would take one of theirs. In a domain

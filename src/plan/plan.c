@@ -82,6 +82,7 @@ vp_plan_free(VpPlan *plan)
         return;
     g_free(plan->emulator);
     g_free(plan->stock);
+    g_free(plan->machine);
     g_clear_pointer(&plan->apart, g_ptr_array_unref);
     g_free(plan->domain);
     g_ptr_array_unref(plan->steps);

@@ -112,6 +112,7 @@ typedef struct VpPlan {
                        * something for it to do */
     char *stock;      /* wishes only: the document of the domain without what its author adds, by
                        * which libvirt's part of the command line is found; NULL: not needed */
+    char *machine;    /* wishes only: the type of machine that the author names; NULL: none */
     GPtrArray *apart; /* wishes only: of VpApart, what is not in `stock` either; NULL: nothing */
     const GPtrArray *previous; /* wishes only: devices of the definition that this one replaces, of
                        * char *, as their words have it; borrowed. NULL: none */

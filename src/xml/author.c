@@ -219,6 +219,7 @@ vp_xml_author_read_plan(const VpXmlDomain *domain, const VpXmlRules *rules, VpXm
         return true;
     wishes->plan = vp_plan_new();
     wishes->plan->domain = domain->name ? g_strdup(domain->name->text) : NULL;
+    wishes->plan->machine = g_strdup(vp_xml_emulator_machine(domain).machine);
     wishes->plan->late_devices = domain->devices && domain->devices->has_late;
     wishes->env = g_ptr_array_new();
     /* what is wrong is wrong everywhere: this comes first */

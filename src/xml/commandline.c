@@ -8,6 +8,7 @@
 #include "xml/commandline.h"
 
 #include "base/limits.h"
+#include "plan/makers.h"
 #include "xml/alter.h"
 #include "xml/check.h"
 #include "xml/passthrough.h"
@@ -32,7 +33,7 @@ vp_xml_commandline_is_env(const VpXmlNode *node)
 bool
 vp_xml_commandline_adds_device(const char *word)
 {
-    return g_str_equal(word, "-device") || g_str_equal(word, "--device");
+    return vp_makes_devices(word);
 }
 
 bool

@@ -24,7 +24,7 @@ bool vp_xml_commandline_read(const VpXmlIndex *index, const VpXmlNode *commandli
 bool vp_xml_commandline_is_arg(const VpXmlNode *node);
 bool vp_xml_commandline_is_env(const VpXmlNode *node);
 
-/* Whether the word is the option that adds a device. */
+/* Whether the word is an option that may add a device. */
 bool vp_xml_commandline_adds_device(const char *word);
 
 /* Whether the word is the option that sets a property of another one. */

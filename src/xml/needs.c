@@ -5,6 +5,7 @@
  * wishes for the translation itself, so that the two cannot disagree; only compiling is left out.
  */
 
+#include "plan/makers.h"
 #include "plan/shim.h"
 #include "xml/author.h"
 #include "xml/commandline.h"
@@ -63,7 +64,7 @@ step_adds_device(const VpStep *step)
     case VP_STEP_WORDS:
         return adds_device(step->words->words);
     case VP_STEP_GROUP:
-        return g_str_equal(step->group->name, "device");
+        return vp_group_makes_devices(step->group->name);
     case VP_STEP_ALTER:
         return any_action(step->alter, action_adds_device);
     }
