@@ -99,6 +99,14 @@ static const Case cases[] = {
       "-device|{ 'driver':'no-such'}", NULL },
     { "other options stay", "{'words':['-drive','a=b','-netdev','user,id=n','-device']},"
       "{'words':['x']}", "-drive|a=b|-netdev|user,id=n|-device|{'driver':'x'}", NULL },
+    { "IOMMU in words and as a group", "{'words':['-device','intel-iommu,id=i,,i']},"
+      "{'group':'device','id':'j','values':[['driver','intel-iommu'],['mac','a,b']]}",
+      "-device|intel-iommu,id=i,,i|-device|intel-iommu,id=j,mac=a,,b", NULL },
+    { "-readconfig", "{'words':['-readconfig','x'],'line':4}",
+      "!<qemu:arg> in line 4: -readconfig x: devices of a file would take the places of the "
+      "domain's own, and what is in it is not known here; write its groups as elements instead: "
+      "for [device \"ID\"] <qemu:device id='ID'><driver>...</driver></qemu:device>, and so on",
+      NULL },
     { "device group", "{'group':'device','id':'rng1','values':[['driver','virtio-rng-pci'],"
       "['rombar','2']]}", "-device|{'driver':'virtio-rng-pci','id':'rng1','rombar':2}", NULL },
     { "groups and words keep their order", "{'words':['-a']},{'group':'device','values':"
@@ -423,6 +431,38 @@ test_late_devices_and_address(void)
     check_shim(&compiled, NULL);
 }
 
+/* Nobody is kept from his place by an IOMMU: no shim is needed for it. */
+static void
+test_late_devices_and_iommu(void)
+{
+    g_autoptr(VpPlan) wishes = test_plan("{'words':['-device','intel-iommu']}");
+    g_auto(VpCompiled) compiled = { 0 };
+
+    wishes->late_devices = true;
+    g_assert_true(vp_compile(wishes, &source, NULL, &compiled, NULL));
+    check_words(&compiled, "-device|intel-iommu");
+    check_shim(&compiled, NULL);
+}
+
+/* In words, groups and alters; what it says of devices gets types as other words do. */
+static void
+test_spelled_out(void)
+{
+    g_autoptr(VpPlan) wishes = test_plan(
+        "{'words':['-nic','user,id=n']},{'group':'drive','id':'d','values':[['if','virtio']]},"
+        "{'alter':'S','number':1,'actions':[{'do':'extra','words':['-usb']}]}");
+    g_auto(VpCompiled) compiled = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    wishes->machine = g_strdup("pc");
+    g_assert_true(vp_compile(wishes, &source, NULL, &compiled, &error));
+    check_words(&compiled, "-netdev|user,id=n|-drive|if=none,id=d");
+    check_shim(&compiled, "{'alter':'S','number':1,'actions':[{'do':'extra','words':['-device',"
+               "'{`driver`:`piix3-usb-uhci`,`bus`:`pci.0`,`addr`:`0x1.0x2`}']}]},"
+               "{'words':['-device','{`driver`:`e1000`,`netdev`:`n`}',"
+               "'-device','{`driver`:`virtio-blk-pci`,`drive`:`d`}']}");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -437,5 +477,7 @@ main(int argc, char **argv)
     g_test_add_func("/compile/warnings", test_warnings);
     g_test_add_func("/compile/late devices", test_late_devices);
     g_test_add_func("/compile/late devices and an address", test_late_devices_and_address);
+    g_test_add_func("/compile/late devices and an IOMMU", test_late_devices_and_iommu);
+    g_test_add_func("/compile/spelled out", test_spelled_out);
     return g_test_run();
 }

@@ -526,6 +526,10 @@ test_needs(void)
         { COMMANDLINE("<qemu:arg value='-device'/>"), true },
         { COMMANDLINE("<qemu:arg>--device</qemu:arg>"), true },
         { COMMANDLINE("<qemu:extra>-S -device lsi</qemu:extra>"), true },
+        { "<qemu:nic/>", true },
+        { COMMANDLINE("<qemu:arg value='-nic'/>"), true },
+        { COMMANDLINE("<qemu:extra>--vga std</qemu:extra>"), true },
+        { ALTER("<qemu:extra>-usb</qemu:extra>"), true },
         { ALTER("<qemu:modify>a=b</qemu:modify>"), true },
         { ALTER("<qemu:extra>-device a</qemu:extra>"), true },
     };
