@@ -169,6 +169,29 @@ test_bytes(void)
     finish();
 }
 
+/* At the limit of a string it goes as it is; one past it goes without arguments, which libvirtd
+ * refuses. */
+static void
+test_too_long(void)
+{
+    for (guint more = 0; more <= 1; more++) {
+        g_autofree char *text = g_strnfill(VP_XDR_STRING_MAX + more, 'x');
+        vp_define_xml_args args = { .xml = text };
+        guint8 length[4];
+
+        start();
+        vp_calls_send(calls, end.link, PROGRAM, 1, xdr_vp_define_xml_args, &args, on_reply,
+                      &callers[0]);
+        read_all(peer, length, sizeof(length));
+        g_assert_cmpuint(vp_get_u32(length), ==,
+                         more ? VP_FRAME_MIN : VP_FRAME_MIN + 4 + VP_XDR_STRING_MAX + 4);
+        g_assert_true(give_error(FIRST, NULL, 0));
+        g_assert_cmpuint(callers[0].n, ==, 1);
+        g_assert_cmpint(callers[0].outcome, !=, VP_CALL_OK);
+        finish();
+    }
+}
+
 /* The caller keeps his descriptor; the server gets another one of the same file. */
 static void
 test_descriptor(void)
@@ -610,6 +633,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/rpc/calls/bytes", test_bytes);
     g_test_add_func("/rpc/calls/descriptor", test_descriptor);
+    g_test_add_func("/rpc/calls/too-long", test_too_long);
     g_test_add_func("/rpc/calls/routing", test_routing);
     g_test_add_func("/rpc/calls/of-others", test_of_others);
     g_test_add_func("/rpc/calls/mismatch", test_mismatch);
