@@ -265,6 +265,26 @@ class Withdrawn(Rights):
         print(f"# it is closed after {time.monotonic() - since:.2f} s")
 
 
+# --- who may write, but not connect -----------------------------------------------
+
+class NotConnecting(Rights):
+    """Whom libvirtd does not let open a connection has no use of rights on a domain"""
+
+    more = {"rights": {**RIGHTS, "mallory": domain_rights(EVERY_DOMAIN_RIGHT)}}
+
+    def test_at_libvirtds_protocol(self):
+        for path in (self.system.sock_libvirtd, self.system.sock):
+            with self.system.client("mallory", path, name=None) as client:
+                client.auth()
+                self.assertRaises(rpc.RpcError, client.open, "qemu:///system")
+
+    def test_at_the_qmp_socket(self):
+        qmp = Qmp(self, "mallory", self.system.qmp_path(self.ref[1]))
+        message = qmp.line()
+        print("#", message)
+        self.assertTrue(message is None or "error" in message, message)
+
+
 # --- a read-only socket whose libvirtd asks --------------------------------------
 
 class Asking(SystemTest):
