@@ -15,6 +15,7 @@
 
 #include "qemu_passthrough/dead_sockets.h"
 
+#include "base/backlog.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -50,18 +51,25 @@ has_session_name(const char *name)
     return vp_xml_is_session_path(path);
 }
 
-/* Whether nobody listens at the socket @name any more. */
+/* Whether nobody listens at the socket @name any more. A connection stays in the queue of a QEMU
+ * that serves somebody else, also when it has been closed, and the queue has room for two; so where
+ * the kernel knows who listens nobody connects. */
 static bool
-is_dead(int directory, const char *name, gint64 now)
+is_dead(const char *directory, int fd, const char *name, gint64 now)
 {
-    vp_autofd int place = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    vp_autofd int place = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     vp_autofd int connection = -1;
+    g_autofree char *bound = g_build_filename(directory, name, NULL);
     g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", place);
     struct stat found = { 0 };
+    guint others = 0;
+    guint32 ino = 0;
     int errnum = 0;
 
     if (place < 0 || fstat(place, &found) < 0 || !S_ISSOCK(found.st_mode)
         || now - found.st_mtim.tv_sec < YOUNG_S)
+        return false;
+    if (vp_backlog_others(&found, bound, place, &others, &ino, NULL))
         return false;
     connection = vp_socket_connect(path, &errnum, NULL);
     return connection < 0 && errnum == ECONNREFUSED;
@@ -78,7 +86,7 @@ vp_dead_sockets_sweep(const char *directory, gint64 now)
         if (!has_session_name(entry->d_name))
             continue;
         looked_at++;
-        if (is_dead(dirfd(dir), entry->d_name, now)
+        if (is_dead(directory, dirfd(dir), entry->d_name, now)
             && unlinkat(dirfd(dir), entry->d_name, 0) == 0)
             removed++;
     }

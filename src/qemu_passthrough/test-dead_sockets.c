@@ -82,6 +82,24 @@ test_dead(void)
     remove_name("monitor.sock");
 }
 
+/* What has connected stays in the queue of a QEMU that serves somebody else, also when it has gone
+ * again; the next virtpassd would find no room. */
+static void
+test_living(void)
+{
+    vp_autofd int listening = bind_socket(NAME "1");
+    vp_autofd int accepted = -1;
+
+    g_assert_cmpint(listen(listening, 1), ==, 0);
+    g_assert_cmpint(fcntl(listening, F_SETFL, O_NONBLOCK), ==, 0);
+    for (guint i = 0; i < 3; i++)
+        g_assert_cmpuint(vp_dead_sockets_sweep(directory, in_seconds(120)), ==, 0);
+    accepted = accept(listening, NULL, NULL);
+    g_assert_cmpint(accepted, ==, -1);
+    g_assert_cmpint(errno, ==, EAGAIN);
+    remove_name(NAME "1");
+}
+
 /* QEMU has bound it and does not listen yet. */
 static void
 test_young(void)
@@ -128,6 +146,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     directory = g_dir_make_tmp("vp-XXXXXX", NULL);
     g_test_add_func("/dead sockets/dead", test_dead);
+    g_test_add_func("/dead sockets/living", test_living);
     g_test_add_func("/dead sockets/young", test_young);
     g_test_add_func("/dead sockets/no sockets", test_no_sockets);
     g_test_add_func("/dead sockets/number", test_number);

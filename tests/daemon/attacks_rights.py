@@ -281,7 +281,6 @@ class NotConnecting(Rights):
     def test_at_the_qmp_socket(self):
         qmp = Qmp(self, "mallory", self.system.qmp_path(self.ref[1]))
         message = qmp.line()
-        print("#", message)
         self.assertTrue(message is None or "error" in message, message)
 
 
