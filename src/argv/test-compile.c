@@ -459,8 +459,8 @@ test_spelled_out(void)
     check_words(&compiled, "-netdev|user,id=n|-drive|if=none,id=d");
     check_shim(&compiled, "{'alter':'S','number':1,'actions':[{'do':'extra','words':['-device',"
                "'{`driver`:`piix3-usb-uhci`,`bus`:`pci.0`,`addr`:`0x1.0x2`}']}]},"
-               "{'words':['-device','{`driver`:`e1000`,`netdev`:`n`}',"
-               "'-device','{`driver`:`virtio-blk-pci`,`drive`:`d`}']}");
+               "{'words':['-device','e1000,netdev=n',"
+               "'-device','virtio-blk-pci,drive=d']}");
 }
 
 int
