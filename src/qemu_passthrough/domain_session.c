@@ -205,13 +205,29 @@ static const VpQmpSessionOps session_ops = {
     .connect = on_session_connect, .state = on_session_state, .event = on_session_event,
 };
 
+/* Whoever may define a domain at libvirtd chooses the path, and looking at it may take for ever. In
+ * these directories it does not. */
+static bool
+is_in_session_dir(const VpDomain *domain)
+{
+    const char *dir = domain->owner->rules.session_dir, *path = domain->xml.path;
+
+    return path && g_str_has_prefix(path, dir) && path[strlen(dir)] == '/' &&
+           !strchr(path + strlen(dir) + 1, '/');
+}
+
 /* A definition that was copied past us names the socket of the original, whose monitor is not ours
  * to sit in front of. Each session's path ends with the domain's uuid (xml/session_words.c). */
 static bool
+names_own_uuid(const VpDomain *domain)
+{
+    return domain->xml.path && g_str_has_suffix(domain->xml.path, domain->uuid_text);
+}
+
+static bool
 names_own_socket(const VpDomain *domain)
 {
-    return domain->xml.in_run_dir ||
-           (domain->xml.path && g_str_has_suffix(domain->xml.path, domain->uuid_text));
+    return domain->xml.in_run_dir || (is_in_session_dir(domain) && names_own_uuid(domain));
 }
 
 char *
@@ -223,6 +239,10 @@ vp_domain_session_reason(const VpDomain *domain)
         return g_strdup(vp_attach_reason(domain->attach));
     if (!domain->xml.path || names_own_socket(domain))
         return g_strdup("");
+    if (names_own_uuid(domain))
+        return g_strdup_printf("its socket '%s' is not in the directory of the sessions, '%s'; "
+                               "define it anew through virtpassd and start it again",
+                               domain->xml.path, domain->owner->rules.session_dir);
     return g_strdup_printf("the definition is a copy that names another domain's socket, '%s'; "
                            "define it anew through virtpassd",
                            domain->xml.path);
