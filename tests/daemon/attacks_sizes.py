@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Documents whose parts are too long for a question to libvirtd: virtpassd goes on, also for others.
+"""Documents with parts that are too long for a question to libvirtd: virtpassd goes on.
 
 A document is at most 4 MiB, as is each string of libvirt's protocol. But bytes of another encoding
 become two or more in UTF-8, and what is added to a definition makes that longer.

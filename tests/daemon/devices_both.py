@@ -59,7 +59,7 @@ COLD_MACHINES = {"PCI": (PC, Q35), "virtio-bus": (MICROVM,), "System": (PC, Q35)
 CPUS = ("-accel", "tcg,thread=single", "-machine", "none")
 
 # All properties of all CPUs are set; QEMU takes too long to tell all of them.
-CPU_SHARE = 8
+CPU_SHARE = 32
 
 # What could end QEMU or keeps a CPU from being made.
 CPU_PROPERTIES_NOT_TRIED = {"l3-cache", "legacy-cache", "host-cache-info", "migratable",
@@ -375,7 +375,7 @@ class Both(unittest.TestCase):
                                                    if prop.name in words]
 
     def cpu_values(self, values, properties):
-        """What each CPU made of some of its properties: of each one CPU in eight is asked."""
+        """What each CPU made of some of its properties: of each one CPU in 32 is asked."""
         words = [word for value in values for word in ("-device", value)]
         with Qemu((*CPUS, *words)) as qemu:
             return [{prop.name: qemu.get(f"d{number}", prop.name)
