@@ -231,22 +231,31 @@ only_bus(const Work *work, VpBusKind kind, const char *name)
     return found;
 }
 
-/* QEMU takes the first place that is free, counted from the beginning. */
-static bool
-first_free(const Work *work, const VpBus *bus, guint *ret_place)
-{
-    guint place = 0;
-    bool found = false;
+/* What it costs to look whether a place is free. */
+#define LOOK_STEPS 20
 
+/* QEMU takes the first place that is free, counted from the beginning. *ret_place: as a text,
+ * g_free(); NULL: there is none. */
+static bool
+first_free(Work *work, const VpBus *bus, char **ret_place, GError **error)
+{
+    guint place = 0, best = 0;
+
+    *ret_place = NULL;
     for (guint i = 0; vp_bus_place(bus, i, &place); i++) {
         g_autofree char *text = vp_bus_place_text(bus->kind, place);
 
-        if (vp_claims_holder(work->claims, bus, text) || (found && place > *ret_place))
+        if (!vp_budget_spend(work->budget, LOOK_STEPS, error)) {
+            g_clear_pointer(ret_place, g_free);
+            return false;
+        }
+        if (vp_claims_holder(work->claims, bus, text) || (*ret_place && place > best))
             continue;
-        *ret_place = place;
-        found = true;
+        best = place;
+        g_free(*ret_place);
+        *ret_place = g_steal_pointer(&text);
     }
-    return found;
+    return true;
 }
 
 /* A guest that runs has nothing that its words do not say; other definitions are written anew. */
@@ -255,15 +264,15 @@ keep_unplaced(Work *work, VpBusKind kind, VpOption *device, const VpOption *befo
 {
     g_autofree char *name = vp_device_get(before, "bus");
     const VpBus *bus = knows_all(work, kind) ? only_bus(work, kind, name) : NULL;
-    g_autofree char *text = NULL;
-    guint place = 0;
+    g_autofree char *place = NULL;
 
     if (work->placing->running)
         g_hash_table_add(work->settled, device);
-    if (work->placing->running || !bus || !first_free(work, bus, &place))
+    if (work->placing->running || !bus)
         return true;
-    text = vp_bus_place_text(kind, place);
-    return vp_claims_put(work->claims, bus, text, device, error);
+    if (!first_free(work, bus, &place, error))
+        return false;
+    return !place || vp_claims_put(work->claims, bus, place, device, error);
 }
 
 /* Gives the device its place of before, if it was on a bus that there is and that it may be on. */

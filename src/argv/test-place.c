@@ -426,6 +426,28 @@ check_laws(void)
 
 /* --- limits --------------------------------------------------------------------- */
 
+/* A bus with very many places, on which very many devices were before they had places. */
+static void
+check_many_places(void)
+{
+    g_autoptr(VpCmdline) generated =
+        command_line(PC, "virtio-serial-pci,id=virtio-serial0,max_ports=65535,bus=pci.0,addr=0x4");
+    g_autoptr(GPtrArray) added = g_ptr_array_new_with_free_func((GDestroyNotify)vp_option_free);
+    g_autoptr(GPtrArray) previous = g_ptr_array_new_with_free_func(g_free);
+    VpPlacing placing = { .generated = generated, .previous = previous, .types = &source };
+    VpBudget budget = vp_budget_new();
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < 1000; i++) {
+        g_autofree char *text = g_strdup_printf("virtserialport,id=p%u", i);
+
+        g_ptr_array_add(added, vp_option_new("device", text));
+        g_ptr_array_add(previous, g_steal_pointer(&text));
+    }
+    g_assert_false(vp_place(&placing, added, &budget, &error));
+    g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
+}
+
 static void
 check_budget(void)
 {
@@ -453,5 +475,6 @@ main(int argc, char **argv)
     g_test_add_func("/place/running", check_running);
     g_test_add_func("/place/laws", check_laws);
     g_test_add_func("/place/budget", check_budget);
+    g_test_add_func("/place/many-places", check_many_places);
     return g_test_run();
 }
