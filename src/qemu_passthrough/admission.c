@@ -8,8 +8,10 @@
  * (auth_unix_ro, auth_unix_rw). So before a client is served, libvirtd is asked by somebody who is
  * the client as far as the kernel and libvirtd can see: a thread of our own with the client's user,
  * group and groups (SO_PEERCRED, SO_PEERGROUPS) connects to the socket that the client would use,
- * and sends AUTH_LIST. "None" is the only answer that lets the client in. Our own socket's mode and
- * group can therefore let in less than libvirtd's, never more.
+ * and sends AUTH_LIST. "None" lets the client in. At "polkit" polkit is asked what libvirtd would
+ * ask it about the client (polkit.c), in a thread with our own rights, for only root may ask that
+ * about others; whom it would ask for a password is not let in. No other answer lets anybody in.
+ * Our own socket's mode and group can therefore let in less than libvirtd's, never more.
  *
  * The identity is that of the thread alone, for which the system calls are made directly: those of
  * the C library change all threads. Only the effective one is changed, so that the user cannot
@@ -30,6 +32,7 @@
 #include "base/ids.h"
 #include "base/limits.h"
 #include "qemu_passthrough/identity.h"
+#include "qemu_passthrough/polkit.h"
 #include "qemu_passthrough/upstream.h"
 #include "rpc/payload.h"
 
@@ -60,6 +63,9 @@ struct VpAdmission {
     VpPeer peer;
     gid_t *groups;
     gsize n_groups;
+    bool polkit;        /* libvirtd would ask polkit; the first thread's until it has returned */
+    VpWorkers *workers;
+    VpWork *work;       /* which asks polkit, and @task is a reference again; NULL: none does */
     VpAdmissionVerdict verdict; /* this and @reason are the thread's until it has returned */
     char *reason;
     VpAdmissionFunc func;       /* NULL: nobody wants to know any more */
@@ -207,6 +213,8 @@ judge(VpAdmission *admission, int fd)
     } else if (strcmp(types, "none") == 0) {
         admission->verdict = VP_ADMISSION_GIVEN;
         take_leave(fd);
+    } else if (strcmp(types, "polkit") == 0) {
+        admission->polkit = true;
     } else {
         conclude(admission, VP_ADMISSION_REFUSED,
                  "libvirtd asks user %u for authentication (%s) at '%s', which virtpassd cannot "
@@ -232,6 +240,78 @@ run_thread(gpointer data)
         judge(admission, fd);
     g_task_return_boolean(task, TRUE);
     return NULL;
+}
+
+/* --- polkit --------------------------------------------------------------- */
+
+/* Owned by its work. */
+typedef struct Question {
+    VpAdmission *admission; /* the loop's thread's only */
+    VpPeer peer;
+    bool read_only;
+    bool allowed;
+    GError *error;
+} Question;
+
+static void
+free_question(gpointer data)
+{
+    Question *question = data;
+
+    g_clear_error(&question->error);
+    g_free(question);
+}
+
+static void
+ask_polkit(gpointer data)
+{
+    Question *question = data;
+
+    question->allowed = vp_polkit_allows(&question->peer,
+                                         question->read_only ? "org.libvirt.unix.monitor"
+                                                             : "org.libvirt.unix.manage",
+                                         TIMEOUT_S, &question->error);
+}
+
+static void
+report(VpAdmission *admission)
+{
+    if (admission->func)
+        admission->func(admission->verdict, admission->reason, admission->data);
+}
+
+static void
+on_polkit(gpointer data)
+{
+    const Question *question = data;
+    VpAdmission *admission = question->admission;
+    g_autoptr(GTask) task G_GNUC_UNUSED = admission->task;
+
+    admission->work = NULL;
+    if (question->allowed)
+        admission->verdict = VP_ADMISSION_GIVEN;
+    else
+        conclude(admission, VP_ADMISSION_REFUSED,
+                 "libvirtd asks user %u for authentication (polkit) at '%s': %s; virtpassd cannot "
+                 "ask him for anything: connect to libvirtd itself, or let the administrator write "
+                 "a rule for polkit, or set %s = \"none\" in libvirtd's configuration",
+                 (unsigned)admission->peer.uid, admission->path, question->error->message,
+                 admission->read_only ? "auth_unix_ro" : "auth_unix_rw");
+    report(admission);
+}
+
+/* Takes a reference of the task, which owns the admission. */
+static void
+start_polkit(VpAdmission *admission, GTask *task)
+{
+    g_autofree char *owner = g_strdup_printf("uid %u", (unsigned)admission->peer.uid);
+    Question *question = g_new0(Question, 1);
+
+    *question = (Question){ .admission = admission, .peer = admission->peer,
+                            .read_only = admission->read_only };
+    admission->task = g_object_ref(task);
+    admission->work = vp_work_start(admission->workers, owner, ask_polkit, on_polkit, question,
+                                    free_question);
 }
 
 /* --- turns ---------------------------------------------------------------- */
@@ -297,8 +377,10 @@ on_concluded(GObject *source G_GNUC_UNUSED, GAsyncResult *task, gpointer data G_
     start_waiting();
     if (running == 0)
         prctl(PR_SET_DUMPABLE, dumpable);
-    if (admission->func)
-        admission->func(admission->verdict, admission->reason, admission->data);
+    if (admission->func && admission->polkit)
+        start_polkit(admission, G_TASK(task));
+    else
+        report(admission);
 }
 
 /* --- for the others ------------------------------------------------------- */
@@ -329,6 +411,7 @@ vp_admission_new(VpDaemon *daemon, int fd, const VpPeer *peer, bool read_only, V
     VpAdmission *admission = g_new0(VpAdmission, 1);
 
     admission->loop = daemon->loop;
+    admission->workers = daemon->file_workers;
     admission->path = vp_upstream_path(&daemon->address, read_only);
     admission->read_only = read_only;
     admission->peer = *peer;
@@ -348,6 +431,9 @@ vp_admission_free(VpAdmission *admission)
     if (!admission)
         return;
     admission->func = NULL;
-    if (g_queue_remove(&waiting, admission))
-        g_object_unref(admission->task);
+    if (admission->work)
+        vp_work_cancel(g_steal_pointer(&admission->work));
+    else if (!g_queue_remove(&waiting, admission))
+        return; /* the thread has it */
+    g_object_unref(admission->task);
 }

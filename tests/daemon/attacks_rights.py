@@ -287,9 +287,10 @@ class NotConnecting(Rights):
 # --- a read-only socket whose libvirtd asks --------------------------------------
 
 class Asking(SystemTest):
-    """libvirtd asks who it is on its read-only socket; whom it would not let in, is not let in"""
+    """libvirtd asks polkit who it is; whom it would not let in without a password, is not let in"""
 
-    more = {"rights": RIGHTS, "libvirtd_conf": 'auth_unix_ro = "polkit"',
+    more = {"rights": RIGHTS,
+            "libvirtd_conf": 'auth_unix_ro = "polkit"\nauth_unix_rw = "polkit"',
             "config": {"listen": {"unix_sock_rw_perms": None, "unix_sock_ro_perms": None}}}
 
     def gets_in(self, user, path):
@@ -314,6 +315,19 @@ class Asking(SystemTest):
                 self.assertFalse(self.gets_in(user, self.system.sock_ro), "through virtpassd")
         self.assertTrue(self.gets_in("root", self.system.sock_ro))
         self.assertFalse(self.gets_in("mallory", self.system.sock))
+
+    def test_whom_polkit_lets_in(self):
+        """Each action by itself, and no longer than it is allowed."""
+        sockets = {"unix.monitor": self.system.sock_ro, "unix.manage": self.system.sock}
+        self.addCleanup(self.system.grant, RIGHTS)
+        for action, path in sockets.items():
+            self.system.grant({**RIGHTS, "bob": [*RIGHTS["bob"], (action, "*")]})
+            limits.poll_until(lambda path=path: self.gets_in("bob", path), f"bob has {action}")
+            self.assertFalse(self.gets_in("alice", self.system.sock_ro))
+            for other in set(sockets.values()) - {path}:
+                self.assertFalse(self.gets_in("bob", other), other)
+        self.system.grant(RIGHTS)
+        limits.poll_until(lambda: not self.gets_in("bob", self.system.sock), "bob has none")
 
     def test_libvirtd_that_begins_to_ask(self):
         """While virtpassd runs"""

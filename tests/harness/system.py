@@ -101,6 +101,18 @@ ACTION = """<action id="{}"><description>x</description><message>x</message><def
 RULE = """
 var rights = %s;
 polkit.addRule(function(action, subject) {
+    var prefix = "org.libvirt.unix.";
+    if (action.id.indexOf(prefix) != 0)
+        return polkit.Result.NOT_HANDLED;
+    var wanted = action.id.substr("org.libvirt.".length);
+    var list = rights[subject.user] || [];
+    for (var i = 0; i < list.length; i++) {
+        if (list[i][0] == wanted)
+            return polkit.Result.YES;
+    }
+    return polkit.Result.NOT_HANDLED;
+});
+polkit.addRule(function(action, subject) {
     var prefix = "org.libvirt.api.";
     if (action.id.indexOf(prefix) != 0)
         return polkit.Result.NOT_HANDLED;
@@ -325,8 +337,9 @@ class System:
             for section, keys in merged.items()))
 
     def grant(self, rights):
-        """Who may what from now on: {user: [(permission or "*", domain, "!domain" or "*")..]}.
-        root may everything, as far as libvirtd asks."""
+        """Who may what from now on: {user: [(permission or "*", domain, "!domain" or "*")..]};
+        "unix.manage" and "unix.monitor" stand for libvirtd's sockets, and "*" does not. root may
+        everything, as far as libvirtd asks."""
         rights = {"root": [("*", "*")], **rights}
         _put(self.path("rule"), RULE % json.dumps(rights))
         os.rename(self.path("rule"), self.path("etc/polkit-1/rules.d/10-test.rules"))

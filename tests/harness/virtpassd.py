@@ -84,7 +84,9 @@ class Virtpassd:
         self.upstream = upstream
         self.options = list(options)
         self.shared = shared
-        self.environment = environment or {}
+        # The polkit of the machine is asked nothing.
+        self.environment = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent/bus",
+                            **(environment or {})}
         self.prefix = list(prefix)
         self.process = None
         self.passed = []  # sockets that it gets as from a service manager
