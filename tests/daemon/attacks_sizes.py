@@ -46,7 +46,7 @@ class Sizes(SystemTest):
             try:
                 client.call(procedure, payload, program, timeout=60)
             except rpc.RpcError as error:
-                print(f"# {user}: {str(error)[:200]}")
+                print(f"# {user}: {ascii(str(error))[:200]}")
             except (rpc.Closed, ConnectionError) as error:
                 print(f"# {user}: {error!r}")
         self.assertTrue(self.system.virtpassd.running, self.system.virtpassd.log_tail()[-2000:])
