@@ -127,6 +127,8 @@ MAY_CALL = {
     "src/qemu_passthrough/embed.c:spawn": CHILD,
     "src/qemu_passthrough/embed.c:on_libvirtd_exit": "it has ended",
     "src/qemu_passthrough/embed.c:end_libvirtd": END,
+    "src/qemu_passthrough/local_dir.c:look_at_dir": WORKER,
+    "src/qemu_passthrough/local_dir.c:goes_through_no_link": WORKER,
     "src/qemu_passthrough/names.c:user_name": WORKER,
     "src/qemu_passthrough/names.c:group_name": WORKER,
     "src/qemu_passthrough/listener.c:take_lock": EARLY,

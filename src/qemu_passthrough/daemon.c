@@ -491,8 +491,8 @@ start(VpRun *run, GError **error)
     daemon->shims = vp_shims_new(daemon->loop, daemon->workers, daemon->upstream, config);
     run->dead_sockets = vp_dead_sockets_new(daemon->loop, daemon->file_workers, config);
     daemon->qmp_sockets = vp_qmp_sockets_new(daemon, vp_listener_path(run->listener));
-    daemon->domains = vp_domains_new(daemon->loop, daemon->workers, daemon->upstream,
-                                     &domains_ops, daemon);
+    daemon->domains = vp_domains_new(daemon->loop, daemon->workers, daemon->file_workers,
+                                     daemon->upstream, &domains_ops, daemon);
     set_rules(daemon);
     vp_log_info("serving %s in front of %s", vp_listener_path(run->listener), upstream_path);
     return true;

@@ -14,6 +14,7 @@
  */
 
 #include "qemu_passthrough/domains_impl.h"
+#include "qemu_passthrough/local_dir.h"
 
 #include "base/log.h"
 #include "xml/session_words.h"
@@ -34,6 +35,7 @@ vp_domain_close_session(VpDomain *domain)
 {
     VpQmpSession *session = g_steal_pointer(&domain->session);
 
+    vp_work_cancel(g_steal_pointer(&domain->looking));
     if (!session)
         return;
     vp_qmp_session_free(session); /* answers what is in flight */
@@ -206,7 +208,7 @@ static const VpQmpSessionOps session_ops = {
 };
 
 /* Whoever may define a domain at libvirtd chooses the path, and looking at it may take for ever. In
- * these directories it does not. */
+ * this directory it does not. */
 static bool
 is_in_session_dir(const VpDomain *domain)
 {
@@ -227,7 +229,7 @@ names_own_uuid(const VpDomain *domain)
 static bool
 names_own_socket(const VpDomain *domain)
 {
-    return domain->xml.in_run_dir || (is_in_session_dir(domain) && names_own_uuid(domain));
+    return domain->xml.in_run_dir || names_own_uuid(domain);
 }
 
 char *
@@ -237,12 +239,13 @@ vp_domain_session_reason(const VpDomain *domain)
         return g_strdup(vp_qmp_session_reason(domain->session));
     if (domain->attach)
         return g_strdup(vp_attach_reason(domain->attach));
+    if (domain->looking || domain->far)
+        return g_strdup_printf("its socket '%s' is not in the directory of the sessions, '%s', and "
+                               "its own directory is not on a file system of this machine, or does "
+                               "not answer",
+                               domain->xml.path, domain->owner->rules.session_dir);
     if (!domain->xml.path || names_own_socket(domain))
         return g_strdup("");
-    if (names_own_uuid(domain))
-        return g_strdup_printf("its socket '%s' is not in the directory of the sessions, '%s'; "
-                               "define it anew through virtpassd and start it again",
-                               domain->xml.path, domain->owner->rules.session_dir);
     return g_strdup_printf("the definition is a copy that names another domain's socket, '%s'; "
                            "define it anew through virtpassd",
                            domain->xml.path);
@@ -264,13 +267,37 @@ open_session_at(VpDomain *domain, const char *path)
     set_patience(domain);
 }
 
+/* A guest that came from elsewhere, or was started under another configuration. */
+static void
+on_directory(bool local, gpointer data)
+{
+    VpDomain *domain = data;
+    g_autofree char *reason = NULL;
+
+    domain->looking = NULL;
+    domain->far = !local;
+    if (local) {
+        open_session_at(domain, domain->xml.path);
+        vp_domain_wake(domain);
+        return;
+    }
+    reason = vp_domain_session_reason(domain);
+    vp_log_warning("domain '%s' has no dedicated session: %s", domain->name, reason);
+}
+
 static void
 open_session(VpDomain *domain)
 {
     g_autofree char *reason = NULL;
 
-    if (names_own_socket(domain)) {
+    domain->far = false;
+    if (domain->xml.in_run_dir || (names_own_uuid(domain) && is_in_session_dir(domain))) {
         open_session_at(domain, domain->xml.path);
+        return;
+    }
+    if (names_own_uuid(domain)) {
+        domain->looking = vp_local_dir_look(domain->owner->file_workers, VP_DEFINITIONS_OWNER,
+                                            domain->xml.path, on_directory, domain);
         return;
     }
     reason = vp_domain_session_reason(domain);

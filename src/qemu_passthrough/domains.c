@@ -434,13 +434,14 @@ vp_domains_foreach(VpDomains *domains, VpDomainFunc func, gpointer data)
 }
 
 VpDomains *
-vp_domains_new(VpLoop *loop, VpWorkers *workers, VpUpstream *upstream, const VpDomainsOps *ops,
-               gpointer data)
+vp_domains_new(VpLoop *loop, VpWorkers *workers, VpWorkers *file_workers, VpUpstream *upstream,
+               const VpDomainsOps *ops, gpointer data)
 {
     VpDomains *domains = g_new0(VpDomains, 1);
 
     domains->loop = loop;
     domains->workers = workers;
+    domains->file_workers = file_workers;
     domains->upstream = upstream;
     domains->ops = ops;
     domains->data = data;

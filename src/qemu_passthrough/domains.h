@@ -37,6 +37,8 @@ typedef struct VpDomain {
     bool listed;            /* found by the listing at hand */
     VpWork *reading;        /* libvirtd's XML, in a thread; NULL: it is not */
     VpXmlSession xml;
+    VpWork *looking;        /* at the directory of its socket; NULL: it is not */
+    bool far;               /* that directory may not answer */
     VpQmpSession *session;  /* NULL unless dedicated */
     VpGuestSocket socket;   /* what it is connected through */
     VpAttach *attach;       /* of a QEMU that runs without the words of a session, else NULL */
@@ -75,9 +77,10 @@ typedef struct VpDomainsRules {
     const char *guests_dir; /* likewise, with a directory for each running guest */
 } VpDomainsRules;
 
-/* Free it before @workers, in which it reads long definitions. */
-VpDomains *vp_domains_new(VpLoop *loop, VpWorkers *workers, VpUpstream *upstream,
-                          const VpDomainsOps *ops, gpointer data);
+/* Free it before @workers, in which it reads long definitions, and @file_workers, in which it looks
+ * at directories. */
+VpDomains *vp_domains_new(VpLoop *loop, VpWorkers *workers, VpWorkers *file_workers,
+                          VpUpstream *upstream, const VpDomainsOps *ops, gpointer data);
 void vp_domains_free(VpDomains *domains);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpDomains, vp_domains_free)
 

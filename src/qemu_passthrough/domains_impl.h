@@ -8,6 +8,7 @@
 struct VpDomains {
     VpLoop *loop;
     VpWorkers *workers;
+    VpWorkers *file_workers;
     VpUpstream *upstream;
     const VpDomainsOps *ops;
     gpointer data;
