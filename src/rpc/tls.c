@@ -10,8 +10,12 @@
  *   - The client reads that byte as soon as the socket can be read, and takes whatever else comes
  *     for an error. A server of TLS 1.3 that hands out session tickets, which is what servers do
  *     by default, is one that no libvirt client can use. So there are none.
- *   - The certificate is judged by us and not within the handshake, so that what is said of it can
- *     name the client.
+ *   - The certificate is judged by us, so that what is said of it can name the client.
+ *
+ * It is judged as soon as it is there, and not when the handshake is over: what follows is a
+ * signature with its key, and the key of a certificate that anybody can make may be one whose
+ * signatures take GnuTLS minutes to look at (RSA with an exponent of some thousand bytes). Of a
+ * chain it looks at the end first, with the CA's key, and no further than what that has signed.
  *
  * Reading takes as many records as there are, and may come upon the end behind them. The end is
  * then kept for the next call (`over`), and vp_tls_has_pending() says that there is something:
@@ -53,6 +57,9 @@ struct VpTls {
     gsize received;        /* bytes of the handshake */
     VpBuffer sealed;       /* encrypted, waits for room in the socket */
     gsize unsent;          /* the caller's bytes in it */
+    bool judged;           /* its certificate has been looked at, */
+    bool good;             /* and was accepted */
+    gnutls_alert_description_t alert; /* what to say if it was not */
     bool over;             /* the peer's last byte was read, or nothing more can be */
     bool ended;            /* the peer knows that nothing more will come from us */
     char *name;            /* of the peer */
@@ -92,6 +99,9 @@ transmit(gnutls_transport_ptr_t data, const void *bytes, size_t n)
     return n;
 }
 
+static int on_signature(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                        const gnutls_datum_t *message);
+
 VpTls *
 vp_tls_new(VpTlsContext *context, int fd, GError **error)
 {
@@ -111,6 +121,9 @@ vp_tls_new(VpTlsContext *context, int fd, GError **error)
         return NULL;
     }
     gnutls_certificate_server_set_request(tls->session, GNUTLS_CERT_REQUIRE);
+    gnutls_session_set_ptr(tls->session, tls);
+    gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY,
+                                       GNUTLS_HOOK_PRE, on_signature);
     gnutls_transport_set_ptr(tls->session, tls);
     gnutls_transport_set_pull_function(tls->session, receive);
     gnutls_transport_set_push_function(tls->session, transmit);
@@ -292,12 +305,39 @@ identify(VpTls *tls)
     return good;
 }
 
+static void
+judge(VpTls *tls)
+{
+    tls->judged = true;
+    tls->alert = GNUTLS_A_BAD_CERTIFICATE;
+    if (!identify(tls))
+        return;
+    tls->good = is_allowed(tls);
+    if (tls->good)
+        return;
+    tls->alert = GNUTLS_A_ACCESS_DENIED;
+    tls->problem = g_strdup("its name is not on the list of those that are allowed");
+}
+
+/* The peer's is there, and not looked at yet. (GnuTLS's own function for verifying is called behind
+ * that with TLS 1.3.) */
+static int
+on_signature(gnutls_session_t session, unsigned type G_GNUC_UNUSED, unsigned when G_GNUC_UNUSED,
+             unsigned incoming, const gnutls_datum_t *message G_GNUC_UNUSED)
+{
+    VpTls *tls = gnutls_session_get_ptr(session);
+
+    if (incoming && !tls->judged)
+        judge(tls);
+    return !incoming || tls->good ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
+}
+
 /* The alert is a courtesy to clients that show it; libvirt's only see that the byte does not come.
  * It goes out at once or not at all. */
 static VpTlsStep
-refuse(VpTls *tls, gnutls_alert_description_t alert)
+refuse(VpTls *tls)
 {
-    gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, alert);
+    gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, tls->alert);
     return VP_TLS_REFUSED;
 }
 
@@ -310,16 +350,17 @@ shake_hands(VpTls *tls)
 
     if (is_not_now(ret) && !tls->problem)
         return tls->sealed.len > 0 ? VP_TLS_WANTS_WRITE : VP_TLS_WANTS_READ;
+    if (tls->judged && !tls->good)
+        return refuse(tls);
     if (ret < 0) {
         note_problem(tls, ret);
         gnutls_alert_send_appropriate(tls->session, ret);
         return VP_TLS_FAILED;
     }
-    if (!identify(tls))
-        return refuse(tls, GNUTLS_A_BAD_CERTIFICATE);
-    if (!is_allowed(tls)) {
-        tls->problem = g_strdup("its name is not on the list of those that are allowed");
-        return refuse(tls, GNUTLS_A_ACCESS_DENIED);
+    if (!tls->good) { /* whoever signs nothing has not shown that it is his */
+        note_problem(tls, GNUTLS_E_NO_CERTIFICATE_FOUND);
+        tls->alert = GNUTLS_A_BAD_CERTIFICATE;
+        return refuse(tls);
     }
     tls->stage = VP_TLS_CONFIRMING;
     return VP_TLS_READY;
