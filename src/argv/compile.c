@@ -665,13 +665,15 @@ vp_compile(const VpPlan *wishes, const VpTypeSource *types, const VpCmdline *gen
     g_autoptr(VpPlan) shim = vp_plan_new();
     g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GArray) added = g_array_new(FALSE, FALSE, sizeof(Added));
-    g_autoptr(VpExpander) expander = vp_expander_new(wishes->machine, generated, types);
     Compiler compiler = { .wishes = wishes, .types = types, .words = words, .shim = shim,
-                          .budget = vp_budget_new(), .expander = expander, .known = known,
-                          .added = added, .warnings = warnings };
+                          .budget = vp_budget_new(), .known = known, .added = added,
+                          .warnings = warnings };
+    g_autoptr(VpExpander) expander = vp_expander_new(wishes->machine, generated, types,
+                                                     &compiler.budget);
     bool done = false;
 
     g_array_set_clear_func(added, clear_added);
+    compiler.expander = expander;
     compiler.pending = g_ptr_array_new();
     compiler.lines = g_array_new(FALSE, FALSE, sizeof(guint));
     done = compile_steps(&compiler, error);

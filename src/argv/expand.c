@@ -359,21 +359,6 @@ expand_usb(Job *job, GError **error G_GNUC_UNUSED)
     return true;
 }
 
-static bool
-libvirt_has_usb(const VpCmdline *generated)
-{
-    g_autoptr(GPtrArray) buses = vp_buses_new(generated);
-    bool has = false;
-
-    for (guint i = 0; generated && i < generated->options->len; i++) {
-        if (vp_option_is_device(generated->options->pdata[i]))
-            vp_buses_add_of(buses, generated->options->pdata[i]);
-    }
-    for (guint i = 0; i < buses->len; i++)
-        has = has || ((const VpBus *)buses->pdata[i])->kind == VP_BUS_USB;
-    return has;
-}
-
 static const Model usb_devices[] = {
     { "braille", "usb-braille,chardev=braille" },
     { "keyboard", "usb-kbd" },
@@ -391,7 +376,7 @@ expand_usbdevice(Job *job, GError **error)
 
     if (!device || !job->machine->pc)
         return true;
-    if (!libvirt_has_usb(job->expander->generated))
+    if (!job->expander->libvirt_usb)
         expand_usb(job, error);
     if (strcmp(name, "braille") == 0)
         vp_expand_add(job, "-chardev", g_strdup("braille,id=braille"));
@@ -447,6 +432,27 @@ find_machine(const char *name)
     return NULL;
 }
 
+/* Once, and not for each option that asks. */
+static void
+look_at_libvirt(VpExpander *expander)
+{
+    const VpCmdline *generated = expander->generated;
+    g_autoptr(GPtrArray) buses = vp_buses_new(generated);
+
+    for (guint i = 0; generated && i < generated->options->len; i++) {
+        const VpOption *option = generated->options->pdata[i];
+        g_autofree char *driver = NULL;
+
+        if (!vp_option_is_device(option))
+            continue;
+        driver = vp_value_driver(option->row, option->value);
+        expander->libvirt_floppy |= g_strcmp0(driver, "floppy") == 0;
+        vp_buses_add_of(buses, option);
+    }
+    for (guint i = 0; i < buses->len; i++)
+        expander->libvirt_usb |= ((const VpBus *)buses->pdata[i])->kind == VP_BUS_USB;
+}
+
 static bool
 is_old_q35(const char *name)
 {
@@ -455,7 +461,8 @@ is_old_q35(const char *name)
 }
 
 VpExpander *
-vp_expander_new(const char *machine, const VpCmdline *generated, const VpTypeSource *types)
+vp_expander_new(const char *machine, const VpCmdline *generated, const VpTypeSource *types,
+                VpBudget *budget)
 {
     VpExpander *expander = g_new0(VpExpander, 1);
     g_autofree char *told = vp_bus_machine(generated);
@@ -466,6 +473,9 @@ vp_expander_new(const char *machine, const VpCmdline *generated, const VpTypeSou
         expander->nic = is_old_q35(name) ? "e1000" : expander->machine->nic;
     expander->generated = generated;
     expander->types = types;
+    expander->budget = budget;
+    if (expander->machine)
+        look_at_libvirt(expander);
     expander->drives = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return expander;
 }

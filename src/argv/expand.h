@@ -2,6 +2,7 @@
 #pragma once
 
 #include "argv/cmdline.h"
+#include "plan/budget.h"
 #include "plan/plan.h"
 
 /*
@@ -11,9 +12,10 @@
 typedef struct VpExpander VpExpander;
 
 /* All borrowed. @machine: the type of the machine where @generated, the command line that libvirt
- * makes, does not name one; each may be NULL. @types: as in compile.h. */
+ * makes, does not name one; each may be NULL. @types: as in compile.h. @budget: what looking for
+ * free places is paid from. */
 VpExpander *vp_expander_new(const char *machine, const VpCmdline *generated,
-                            const VpTypeSource *types);
+                            const VpTypeSource *types, VpBudget *budget);
 void vp_expander_free(VpExpander *expander);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpExpander, vp_expander_free)
 
@@ -21,7 +23,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VpExpander, vp_expander_free)
  * The words that mean the same, NULL-terminated, g_strfreev(); devices are in key=value form.
  * NULL: the option makes no device that takes a place, or nothing is known of the machine: it
  * stays as it is. NULL and @error (VP_ERROR_UNSUPPORTED, _XML; says what to write): it makes
- * devices that cannot be spelled out.
+ * devices that cannot be spelled out. VP_ERROR_LIMIT: the budget is used up.
  */
 char **vp_expand(VpExpander *expander, const VpOption *option, GError **error);
 

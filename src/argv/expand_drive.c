@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What it costs to find one place taken. */
+#define PLACE_STEPS 30
+
 typedef VpExpandJob Job;
 
 /* A -drive with what counts for its device. */
@@ -82,6 +85,8 @@ number_drive(VpExpander *expander, const char *interface, guint units, Drive *dr
                || vp_refuse(error, VP_ERROR_XML, "there is a drive at bus=%u,unit=%u already",
                             drive->bus, drive->unit);
     while (!take_place(expander, interface, drive->bus, drive->unit)) {
+        if (!vp_budget_spend(expander->budget, PLACE_STEPS, error))
+            return false;
         if (++drive->unit == units) {
             drive->unit = 0;
             drive->bus++;
@@ -164,30 +169,14 @@ expand_scsi(Job *job, Drive *drive, GError **error)
                         "instead", g_strcmp0(media, "cdrom") == 0 ? "cd" : "hd");
 }
 
-static bool
-is_floppy(const VpOption *option)
-{
-    g_autofree char *driver = NULL;
-
-    if (!vp_option_is_device(option))
-        return false;
-    driver = vp_value_driver(option->row, option->value);
-    return g_strcmp0(driver, "floppy") == 0;
-}
-
 /* It is on the machine's own adapter, with which libvirt's drives would have to share. */
 static bool
 expand_floppy(Job *job, Drive *drive G_GNUC_UNUSED, GError **error)
 {
-    const VpCmdline *generated = job->expander->generated;
-
-    for (guint i = 0; generated && i < generated->options->len; i++) {
-        if (is_floppy(generated->options->pdata[i]))
-            return vp_refuse(error, VP_ERROR_UNSUPPORTED, "the domain has a floppy drive of "
-                             "libvirt's, at which it would be too; write another <disk "
-                             "type='file' device='floppy'> instead");
-    }
-    return true;
+    return !job->expander->libvirt_floppy
+           || vp_refuse(error, VP_ERROR_UNSUPPORTED, "the domain has a floppy drive of libvirt's, "
+                        "at which it would be too; write another <disk type='file' "
+                        "device='floppy'> instead");
 }
 
 static const struct {

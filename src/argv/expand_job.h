@@ -23,6 +23,9 @@ struct VpExpander {
     const char *nic;
     const VpCmdline *generated;
     const VpTypeSource *types;
+    VpBudget *budget;
+    bool libvirt_usb;       /* libvirt has a USB adapter in @generated, */
+    bool libvirt_floppy;    /* a floppy drive */
     GHashTable *drives;     /* set of "IF BUS UNIT" that are taken */
     guint made[MADE_KINDS]; /* how many of each there are */
     bool usb;               /* the machine's USB adapter has been made */

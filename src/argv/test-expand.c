@@ -9,6 +9,8 @@
 #include "argv/order.h"
 
 #include "argv/test-plans.h"
+#include "base/error.h"
+#include "base/limits.h"
 #include "plan/makers.h"
 
 static VpValueType
@@ -119,7 +121,8 @@ check_case(gconstpointer data)
 {
     const Case *one = data;
     g_autoptr(VpCmdline) generated = one->generated ? test_cmdline(one->generated) : NULL;
-    g_autoptr(VpExpander) expander = vp_expander_new(one->machine, generated, &source);
+    VpBudget budget = vp_budget_new();
+    g_autoptr(VpExpander) expander = vp_expander_new(one->machine, generated, &source, &budget);
     g_autofree char *all = g_strconcat("qemu|", one->words, NULL);
     g_auto(GStrv) words = g_strsplit(all, "|", -1);
     g_autoptr(VpCmdline) added = vp_cmdline_parse((const char *const *)words, NULL);
@@ -140,6 +143,22 @@ check_case(gconstpointer data)
             break;
     }
     g_assert_cmpstr(result->str, ==, one->spelled);
+}
+
+/* Each drive goes through the places of all before it: many of them are too many. */
+static void
+test_budget(void)
+{
+    VpBudget budget = vp_budget_new();
+    g_autoptr(VpExpander) expander = vp_expander_new("pc", NULL, &source, &budget);
+    g_autoptr(VpOption) option = vp_option_new("drive", "if=virtio");
+    g_autoptr(GError) error = NULL;
+    guint n = 0;
+
+    for (; !error && n < VP_ARGV_WORDS_MAX; n++)
+        g_strfreev(vp_expand(expander, option, &error));
+    g_assert_error(error, VP_ERROR, VP_ERROR_LIMIT);
+    g_assert_cmpuint(n, >, 1000);
 }
 
 /* Whoever reads the words looks for the same names. */
@@ -215,6 +234,7 @@ main(int argc, char **argv)
         g_strdelimit(path + 1, "/", '_');
         g_test_add_data_func(path, &cases[i], check_case);
     }
+    g_test_add_func("/expand/budget", test_budget);
     g_test_add_func("/expand/names", test_names);
     g_test_add_func("/expand/group", test_group);
     g_test_add_func("/order/first", test_order);

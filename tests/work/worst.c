@@ -26,6 +26,9 @@
     "<uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>\n"
 #define EMULATOR "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator></devices>\n"
 #define CLOSE "</domain>\n"
+#define PC "<os><type machine='pc'>hvm</type></os>\n"
+/* White space, so that no more than QEMU's command line has room for are in a document. */
+#define WIDE "                                                                        \n"
 #define ALTER(ACTIONS) "<qemu:alter option='device' required='no'>" ACTIONS "</qemu:alter>\n"
 #define COMMANDLINE(PIECE) OPEN EMULATOR "<qemu:commandline>\n", PIECE, \
     "</qemu:commandline>\n" CLOSE
@@ -68,6 +71,13 @@ static const Kind documents[] = {
       ",a#=b", "'/></qemu:commandline>" CLOSE, 16000 },
     { "one device group", OPEN EMULATOR "<qemu:device><driver>x</driver>", "<a#>b</a#>",
       "</qemu:device>" CLOSE, 0 },
+    { "drives", OPEN PC EMULATOR "<qemu:commandline>\n",
+      "<qemu:arg value='-drive'/><qemu:arg value='if=virtio'/>" WIDE,
+      "</qemu:commandline>\n" CLOSE, 0 },
+    { "drives on buses", OPEN PC EMULATOR "<qemu:commandline>\n",
+      "<qemu:arg value='-drive'/><qemu:arg value='if=ide'/>" WIDE
+      "<qemu:arg value='-drive'/><qemu:arg value='if=ide,bus=#'/>" WIDE,
+      "</qemu:commandline>\n" CLOSE, 0 },
     { "variables", COMMANDLINE("<qemu:env name='A' value='b'/>"), 0 },
     { "extra", COMMANDLINE("<qemu:extra>-S -S -S</qemu:extra>"), 0 },
     { "one extra", OPEN EMULATOR "<qemu:commandline><qemu:extra>", "-S ",
