@@ -140,6 +140,10 @@
  * names that are known. */
 #define VP_QMP_MEMBERS_MAX 16u
 
+/* Bytes of an event's name as it is written. QEMU's longest has 35. Clients' expressions are tried
+ * on it by the loop's thread, and the log names it. */
+#define VP_QMP_EVENT_NAME_MAX 255u
+
 /* Nesting of a QMP command; QEMU's own limit is 1024 (MAX_NESTING). */
 #define VP_QMP_NESTING_MAX 1000u
 

@@ -376,7 +376,10 @@ deliver_reply(VpQmpSession *session, const VpQmpEnvelope *envelope, char *messag
 static void
 on_message(VpQmpSession *session, const VpQmpEnvelope *envelope, char *message, gsize size)
 {
-    if (envelope->kind == VP_QMP_EVENT) {
+    if (envelope->kind == VP_QMP_EVENT && envelope->body.size > VP_QMP_EVENT_NAME_MAX + 2) {
+        lose(session, "the peer has sent an event whose name has more than %u bytes",
+             VP_QMP_EVENT_NAME_MAX);
+    } else if (envelope->kind == VP_QMP_EVENT) {
         deliver_event(session, envelope, message, size);
     } else if (envelope->kind == VP_QMP_GREETING) {
         lose(session, "the peer has sent a second greeting");

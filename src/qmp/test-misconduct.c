@@ -8,6 +8,8 @@
 
 #include "qmp/test-scene.h"
 
+#include "base/limits.h"
+
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -230,6 +232,31 @@ test_events(void)
     vp_test_told_stop(&told);
 }
 
+/* A name at the limit, and one byte longer. */
+static void
+test_event_name(void)
+{
+    g_autoptr(VpTestPeer) peer = vp_test_peer_new();
+    g_autofree char *name = g_strnfill(VP_QMP_EVENT_NAME_MAX, 'E');
+    g_autofree char *longest = g_strdup_printf("{\"event\": \"%s\"}", name);
+    g_autofree char *longer = g_strdup_printf("{\"event\": \"%sE\"}", name);
+    VpTestTold told;
+
+    vp_test_told_start(&told, peer, NULL);
+    vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
+    vp_test_peer_say(peer, longest);
+    vp_test_until(told.events->len > 0);
+    g_assert_true(g_str_has_prefix(told.events->str, name));
+    g_string_truncate(told.events, 0);
+    vp_test_peer_say(peer, longer);
+    vp_test_until(vp_test_told_is(&told, VP_QMP_LOST));
+    g_assert_cmpuint(told.events->len, ==, 0);
+    g_assert_cmpstr(vp_qmp_session_reason(told.session), ==,
+                    "the peer has sent an event whose name has more than 255 bytes");
+    vp_test_until(vp_test_told_is(&told, VP_QMP_READY));
+    vp_test_told_stop(&told);
+}
+
 /* Descriptors that a peer sends are not kept. */
 static void
 test_descriptors_from_peer(void)
@@ -273,6 +300,7 @@ main(int argc, char **argv)
     g_test_add_func("/qmp/misconduct/endless-line", test_endless_line);
     g_test_add_func("/qmp/misconduct/longest-reply", test_longest_reply);
     g_test_add_func("/qmp/misconduct/events", test_events);
+    g_test_add_func("/qmp/misconduct/name of an event", test_event_name);
     g_test_add_func("/qmp/misconduct/descriptors-from-peer", test_descriptors_from_peer);
     return g_test_run();
 }
