@@ -15,6 +15,7 @@
 #include "build-config.h"
 #include "plan/shim.h"
 #include "probe/probe.h"
+#include "rpc/tls.h"
 
 #include <grp.h>
 #include <stddef.h>
@@ -23,9 +24,6 @@
 
 /* libvirt's. */
 #define VP_TLS_PORT 16514
-
-/* What every libvirt client since 2018 speaks. */
-#define VP_TLS_PRIORITY_DEFAULT "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 const char *const vp_attach_when_names[] = { "first-command", "at-once", "never", NULL };
 

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "build-config.h"
+#include "rpc/tls.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -191,7 +192,7 @@ test_defaults(void)
         "shim_dir=/test/data/virtpassd", "cache_dir=/test/cache/virtpassd",
         "tls=0 any port 16514", "ca=/etc/pki/CA/cacert.pem",
         "cert=/etc/pki/libvirt/servercert.pem", "key=/etc/pki/libvirt/private/serverkey.pem",
-        "names=any", "priority=NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2",
+        "names=any", "priority=" VP_TLS_PRIORITY_DEFAULT,
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(lines); i++)

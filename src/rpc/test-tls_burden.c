@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A peer whose key costs whoever looks at its signature more than a loop has to spend. */
+/* Peers that cost more than a loop has to spend: by a key whose signature takes long to look at,
+ * and by large numbers for Diffie and Hellman. */
 
 #include "rpc/test-certificates.h"
 
@@ -67,6 +68,23 @@ show_burden(VpTestClient *client, gnutls_x509_crt_t crt)
     ok(gnutls_certificate_set_key(client->credentials, NULL, 0, shown, 1, key));
 }
 
+/* Both ends of a connection; *ret_fd is the server's. */
+static VpTls *
+server_new(VpTlsContext *context, const VpTestCertificate *certificate, const char *priority,
+           VpTestClient *ret_client, int *ret_fd)
+{
+    int fds[2] = { -1, -1 };
+    g_autoptr(GError) error = NULL;
+    VpTls *tls = NULL;
+
+    g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds));
+    tls = vp_tls_new(context, fds[0], &error);
+    g_assert_no_error(error);
+    *ret_client = client_new(fds[1], certificate, priority);
+    *ret_fd = fds[0];
+    return tls;
+}
+
 /* How the server's beginning ends. */
 static VpTlsStep
 shake_hands(VpTls *tls, VpTestClient *client)
@@ -87,23 +105,16 @@ static void
 check_refused(VpTlsContext *context, const char *issuer, const char *version)
 {
     gnutls_x509_crt_t crt = make_burden(issuer);
-    int fds[2] = { -1, -1 };
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VpTls) tls = NULL;
     VpTestClient client = { 0 };
+    vp_autofd int fd = -1;
+    g_autoptr(VpTls) tls = server_new(context, NULL, version, &client, &fd);
 
-    g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds));
-    tls = vp_tls_new(context, fds[0], &error);
-    g_assert_no_error(error);
-    client = client_new(fds[1], NULL, version);
     show_burden(&client, crt);
     g_assert_cmpint(shake_hands(tls, &client), ==, VP_TLS_REFUSED);
     g_assert_cmpstr(vp_tls_peer_name(tls), ==, "CN=burden");
     if (!strstr(vp_tls_problem(tls), "NOT trusted"))
         g_error("%s", vp_tls_problem(tls));
-    g_clear_pointer(&tls, vp_tls_free);
     client_close(&client);
-    vp_clear_fd(&fds[0]);
     gnutls_x509_crt_deinit(crt);
 }
 
@@ -122,6 +133,39 @@ test_burden(void)
     }
 }
 
+/* Neither version has it with the default, and all have what other clients speak. */
+static void
+test_groups(void)
+{
+    static const struct {
+        const char *client;
+        bool good;
+    } cases[] = {
+        { "NORMAL", true },
+        { "NORMAL:-GROUP-ALL:+GROUP-SECP256R1", true },
+        { "NORMAL:-GROUP-ALL:+GROUP-FFDHE8192", false },
+        { "NORMAL:-GROUP-ALL:+GROUP-FFDHE2048", false },
+        { "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA", false },
+        { "NORMAL:-VERS-ALL:+VERS-TLS1.2:-GROUP-ALL:+GROUP-FFDHE8192", false },
+    };
+    VpTlsSettings settings = plain_settings();
+    VpTestCertificate made = make_certificate(&(VpTestWish){ .name = "CN=me" }, &test_ca);
+    g_autoptr(VpTlsContext) context = NULL;
+
+    settings.priority = VP_TLS_PRIORITY_DEFAULT;
+    context = context_or_fail(&settings);
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        VpTestClient client = { 0 };
+        vp_autofd int fd = -1;
+        g_autoptr(VpTls) tls = server_new(context, &made, cases[i].client, &client, &fd);
+
+        g_assert_cmpint(shake_hands(tls, &client), ==,
+                        cases[i].good ? VP_TLS_READY : VP_TLS_FAILED);
+        client_close(&client);
+    }
+    drop_certificate(&made);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -130,6 +174,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     make_tls_dir();
     g_test_add_func("/tls/burden", test_burden);
+    g_test_add_func("/tls/groups", test_groups);
     ret = g_test_run();
     remove_tls_dir();
     return ret;
