@@ -265,6 +265,10 @@
  * have a handful; a compute node with each release of QEMU for thirty architectures has less. */
 #define VP_SHIM_LINKS_MAX 256u
 
+/* Directories in it that are gone through before there is one link more, 20 us each, by the loop's
+ * thread. With as many there is no room either: links of a store have three of their own. */
+#define VP_SHIM_DIRECTORIES_MAX 1024u
+
 /* --- Snapshots ----------------------------------------------------------- */
 
 /* Snapshots in all images of a domain together: each is held against all others. qcow2 itself

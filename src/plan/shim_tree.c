@@ -287,6 +287,7 @@ typedef struct Walk {
     LinkFunc func;
     gpointer data;
     guint depth;
+    guint left; /* directories that may still be entered */
 } Walk;
 
 static void walk_below(Walk *walk, int dir, const char *parts);
@@ -305,9 +306,10 @@ walk_entry(Walk *walk, int dir, const char *parts, const char *name)
             walk->func(parts, &st, walk->data);
         return;
     }
-    sub = walk->depth < VP_EMULATOR_PARTS_MAX ? open_part(dir, name) : -1;
+    sub = walk->depth < VP_EMULATOR_PARTS_MAX && walk->left > 0 ? open_part(dir, name) : -1;
     if (sub < 0 || !is_trusted(sub, false))
         return;
+    walk->left--;
     walk->depth++;
     walk_below(walk, sub, below);
     walk->depth--;
@@ -332,18 +334,25 @@ walk_below(Walk *walk, int dir, const char *parts)
 
 /* false: there is a tree, but it cannot be read. */
 static bool
-walk_tree(const VpShimTree *tree, LinkFunc func, gpointer data, GError **error)
+walk_some(Walk *walk, GError **error)
 {
-    const Place place = own_place(tree, false);
-    Walk walk = { tree, func, data, 0 };
+    const Place place = own_place(walk->tree, false);
     g_autoptr(GError) why = NULL;
     vp_autofd int root = open_below(&place, "", &why);
 
     if (root >= 0)
-        walk_below(&walk, root, "");
+        walk_below(walk, root, "");
     else if (errno != ENOENT)
         g_propagate_error(error, g_steal_pointer(&why));
     return root >= 0 || why;
+}
+
+static bool
+walk_tree(const VpShimTree *tree, LinkFunc func, gpointer data, GError **error)
+{
+    Walk walk = { tree, func, data, 0, G_MAXUINT };
+
+    return walk_some(&walk, error);
 }
 
 static void
@@ -358,14 +367,15 @@ static bool
 has_room(const VpShimTree *tree, GError **error)
 {
     guint n = 0;
+    Walk walk = { tree, count_link, &n, 0, VP_SHIM_DIRECTORIES_MAX };
 
-    if (!walk_tree(tree, count_link, &n, error))
+    if (!walk_some(&walk, error))
         return false;
-    if (n < VP_SHIM_LINKS_MAX)
+    if (n < VP_SHIM_LINKS_MAX && walk.left > 0)
         return true;
     return vp_refuse(error, VP_ERROR_LIMIT, "<emulator> is one more than the %u for which %s/%s "
                      "has a link; an administrator may remove there what no domain and no saved "
-                     "guest uses", VP_SHIM_LINKS_MAX, tree->own, tree->name);
+                     "guest uses", n, tree->own, tree->name);
 }
 
 static void

@@ -376,6 +376,32 @@ test_limit(Stage *stage, gconstpointer data G_GNUC_UNUSED)
     assert_refused(stage, "/opt/1/qemu", "one more than");
 }
 
+static char *
+deep_emulator(guint i)
+{
+    GString *emulator = g_string_new(NULL);
+
+    for (guint part = 0; part < VP_EMULATOR_PARTS_MAX; part++)
+        g_string_append_printf(emulator, "/%u", i);
+    return g_string_free(emulator, FALSE);
+}
+
+/* Links with many directories are fewer, for all are gone through for the next one. */
+static void
+test_limit_of_directories(Stage *stage, gconstpointer data G_GNUC_UNUSED)
+{
+    const guint most = VP_SHIM_DIRECTORIES_MAX / VP_EMULATOR_PARTS_MAX;
+    g_autofree char *first = deep_emulator(0);
+
+    for (guint i = 0; i < most; i++) {
+        g_autofree char *emulator = deep_emulator(i);
+
+        make_and_accept(stage, emulator);
+    }
+    assert_refused(stage, EMULATOR, "one more than the 32 for which ");
+    make_and_accept(stage, first);
+}
+
 static GHashTable *
 set_of(const char *emulator)
 {
@@ -471,6 +497,7 @@ main(int argc, char **argv)
     ADD("directories of others", test_directories_of_others);
     ADD("without openat2", test_without_openat2);
     ADD("limit", test_limit);
+    ADD("limit of directories", test_limit_of_directories);
     ADD("sweep", test_sweep);
     ADD("sweep waits", test_sweep_waits);
     ADD("nothing to sweep", test_nothing_to_sweep);
