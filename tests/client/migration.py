@@ -139,6 +139,8 @@ class Migration(Comparison):
         side.virsh("attach-device", "g", side.write("plug.xml", nics[2]), "--live")
         side.virsh("detach-device", "g", side.write("unplug.xml", nics[0]), "--live")
         side.virsh("qemu-monitor-command", "g", '{"execute":"system_reset"}')
+        limits.poll_until(lambda: "52:54:00:00:00:00" not in side.virsh("dumpxml", "g"),
+                          "the guest has let it go")
         for options in ([], ["--p2p"]):
             self.migrate(side, other, "--live", "--persistent", "--undefinesource", *options)
             pci = other.virsh("qemu-monitor-command", "g", "--hmp", "info pci")

@@ -10,7 +10,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import limits
+from harness import guest, limits, upstream
 from harness.ports import free_port
 from harness.process import Process, run
 from harness.real import RealGuests
@@ -107,8 +107,13 @@ class Netdevs(RealGuests):
         return arguments(*words)
 
     def test_every_kind(self):
-        self.start(devices=USER.format(1, "virtio", "one") + USER.format(2, "e1000e", "two"),
-                   after=self.libvirt_and_commandline())
+        # At libvirtd itself: virtpassd would give the NIC of -nic and its back end names.
+        self.define(how=self.plain,
+                    devices=USER.format(1, "virtio", "one") + USER.format(2, "e1000e", "two"),
+                    after=self.libvirt_and_commandline() + upstream.session_words(
+                        self.virtpassd.session_dir, guest.uuid("g")))
+        self.through("start", "g")
+        self.virtpassd.wait_session("g")
         found = self.netdevs()
 
         # libvirt's own
