@@ -172,10 +172,20 @@ class VirshFailed(AssertionError):
     pass
 
 
+# QEMU's "migrate-incoming" at the destination; the guest runs on where it was.
+PORT_TAKEN = "Failed to find an available port: Address already in use"
+
+
 def virsh(uri, *args, env=None, check=True, readonly=False, **more):
     """Runs stock virsh; returns its standard output, or with check=False what it ended with."""
     options = ["--readonly"] if readonly else []
-    result = run(["virsh", *options, "-q", "-c", uri, *args], env=env, **more)
+    argv = ["virsh", *options, "-q", "-c", uri, *args]
+    result = run(argv, env=env, **more)
+    # Between libvirtd's choice of a port for a migration and QEMU's use another test may take it.
+    for _ in range(3):
+        if not (check and result.returncode != 0 and PORT_TAKEN in result.stderr):
+            break
+        result = run(argv, env=env, **more)
     if not check:
         return result
     if result.returncode != 0:
