@@ -289,21 +289,32 @@ vp_bus_place_text(VpBusKind kind, guint place)
 
 /* --- claims ----------------------------------------------------------------- */
 
-/* "0x2", "02.0" and "2.0" are the same. */
-static char *
-claim_slot(const char *text, char **ret_whole)
+bool
+vp_bus_read_slot(const char *text, guint *ret_slot, guint *ret_function)
 {
     char *end = NULL;
     guint64 slot = g_ascii_strtoull(text, &end, 16), function = 0;
 
     if (end == text)
-        return NULL;
+        return false;
     if (*end == '.')
         function = g_ascii_strtoull(end + 1, &end, 16);
     if (*end || slot > 31 || function > 7)
+        return false;
+    *ret_slot = (guint)slot;
+    *ret_function = (guint)function;
+    return true;
+}
+
+static char *
+claim_slot(const char *text, char **ret_whole)
+{
+    guint slot = 0, function = 0;
+
+    if (!vp_bus_read_slot(text, &slot, &function))
         return NULL;
-    *ret_whole = g_strdup_printf("0x%x", (guint)slot);
-    return g_strdup_printf("0x%x.%x", (guint)slot, (guint)function);
+    *ret_whole = vp_bus_place_text(VP_BUS_PCI, slot);
+    return g_strdup_printf("0x%x.%x", slot, function);
 }
 
 static char *

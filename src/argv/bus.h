@@ -58,6 +58,10 @@ bool vp_bus_key_is_number(const char *key);
 /* The place as a text, as the first key takes it; g_free(). */
 char *vp_bus_place_text(VpBusKind kind, guint place);
 
+/* "SLOT[.FUNCTION]" in hexadecimal, with or without 0x: "0x2", "02.0" and "2.0" are the same.
+ * false: not what a PCI address looks like. */
+bool vp_bus_read_slot(const char *text, guint *ret_slot, guint *ret_function);
+
 /*
  * What a device that says where it is claims on a bus of this kind: texts that are equal for equal
  * places. *ret_whole: as far as a place of the order goes (a PCI slot, a USB port with what hangs

@@ -14,6 +14,7 @@
 
 #include "argv/clash.h"
 
+#include "argv/bus.h"
 #include "argv/config_file.h"
 #include "argv/device.h"
 #include "argv/select.h"
@@ -119,20 +120,15 @@ vp_check_group_clashes(const VpCmdline *cmdline, const VpPlan *plan, GError **er
 
 /* --- places on buses --------------------------------------------------------- */
 
-/* "0x2", "02.0" and "2.0" are the same; NULL: not what an address looks like. */
+/* NULL: not what an address looks like. */
 static char *
 normal_pci_place(const char *text)
 {
-    char *end = NULL;
-    guint64 slot = g_ascii_strtoull(text, &end, 16), function = 0;
+    guint slot = 0, function = 0;
 
-    if (end == text)
+    if (!vp_bus_read_slot(text, &slot, &function))
         return NULL;
-    if (*end == '.')
-        function = g_ascii_strtoull(end + 1, &end, 16);
-    if (*end || slot > 31 || function > 7)
-        return NULL;
-    return g_strdup_printf("%02x.%x", (guint)slot, (guint)function);
+    return g_strdup_printf("%02x.%x", slot, function);
 }
 
 /* The place on its bus that the device names, as text that is equal for equal places; NULL: it
