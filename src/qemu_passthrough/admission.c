@@ -304,7 +304,7 @@ on_polkit(gpointer data)
 static void
 start_polkit(VpAdmission *admission, GTask *task)
 {
-    g_autofree char *owner = g_strdup_printf("uid %u", (unsigned)admission->peer.uid);
+    g_autofree char *owner = vp_identity_owner(&admission->peer);
     Question *question = g_new0(Question, 1);
 
     *question = (Question){ .admission = admission, .peer = admission->peer,

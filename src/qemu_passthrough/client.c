@@ -25,6 +25,7 @@
 #include "qemu_passthrough/access.h"
 #include "qemu_passthrough/descriptors.h"
 #include "qemu_passthrough/document.h"
+#include "qemu_passthrough/identity.h"
 #include "qemu_passthrough/intercept.h"
 #include "qemu_passthrough/monitor.h"
 #include "qemu_passthrough/own_calls.h"
@@ -358,7 +359,7 @@ learn_peer(VpClient *client, VpTls *tls, GError **error)
     }
     if (!vp_socket_peer(fd, &client->peer, error))
         return false;
-    client->owner = g_strdup_printf("uid %u", (unsigned)client->peer.uid);
+    client->owner = vp_identity_owner(&client->peer);
     client->trusted = client->peer.uid == 0 || client->peer.uid == geteuid();
     return true;
 }

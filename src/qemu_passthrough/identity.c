@@ -54,6 +54,12 @@ vp_identity_of_certificate(const char *name, VpIdentity *ret_identity,
     *ret_args = (vp_set_identity_args){ .params = { ret_identity->n, ret_identity->params } };
 }
 
+char *
+vp_identity_owner(const VpPeer *peer)
+{
+    return g_strdup_printf("uid %u", (unsigned)peer->uid);
+}
+
 bool
 vp_identity_matters(const VpConfig *config)
 {

@@ -21,5 +21,8 @@ void vp_identity_of(const VpPeer *peer, const char *user, const char *group,
 void vp_identity_of_certificate(const char *name, VpIdentity *ret_identity,
                                 vp_set_identity_args *ret_args);
 
+/* Who is charged for what is done for @peer (base/work.h); g_free(). */
+char *vp_identity_owner(const VpPeer *peer);
+
 /* As ordinary users we serve only ourselves: libvirtd cannot tell us from the client. */
 bool vp_identity_matters(const VpConfig *config);

@@ -172,7 +172,7 @@ static void
 on_opened(VpUpstream *upstream G_GNUC_UNUSED, gpointer data)
 {
     VpQmpRights *rights = data;
-    g_autofree char *owner = g_strdup_printf("uid %u", (unsigned)rights->peer.uid);
+    g_autofree char *owner = vp_identity_owner(&rights->peer);
 
     if (!rights->names)
         rights->names = vp_names_look(rights->daemon->loop, rights->daemon->file_workers, owner,
