@@ -221,15 +221,10 @@ is_in_session_dir(const VpDomain *domain)
 /* A definition that was copied past us names the socket of the original, whose monitor is not ours
  * to sit in front of. Each session's path ends with the domain's uuid (xml/session_words.c). */
 static bool
-names_own_uuid(const VpDomain *domain)
-{
-    return domain->xml.path && g_str_has_suffix(domain->xml.path, domain->uuid_text);
-}
-
-static bool
 names_own_socket(const VpDomain *domain)
 {
-    return domain->xml.in_run_dir || names_own_uuid(domain);
+    return domain->xml.in_run_dir ||
+           (domain->xml.path && g_str_has_suffix(domain->xml.path, domain->uuid_text));
 }
 
 char *
@@ -267,41 +262,41 @@ open_session_at(VpDomain *domain, const char *path)
     set_patience(domain);
 }
 
+static void
+warn_of_no_session(const VpDomain *domain)
+{
+    g_autofree char *reason = vp_domain_session_reason(domain);
+
+    vp_log_warning("domain '%s' has no dedicated session: %s", domain->name, reason);
+}
+
 /* A guest that came from elsewhere, or was started under another configuration. */
 static void
 on_directory(bool local, gpointer data)
 {
     VpDomain *domain = data;
-    g_autofree char *reason = NULL;
 
     domain->looking = NULL;
     domain->far = !local;
-    if (local) {
-        open_session_at(domain, domain->xml.path);
-        vp_domain_wake(domain);
+    if (!local) {
+        warn_of_no_session(domain);
         return;
     }
-    reason = vp_domain_session_reason(domain);
-    vp_log_warning("domain '%s' has no dedicated session: %s", domain->name, reason);
+    open_session_at(domain, domain->xml.path);
+    vp_domain_wake(domain);
 }
 
 static void
 open_session(VpDomain *domain)
 {
-    g_autofree char *reason = NULL;
-
     domain->far = false;
-    if (domain->xml.in_run_dir || (names_own_uuid(domain) && is_in_session_dir(domain))) {
+    if (!names_own_socket(domain))
+        warn_of_no_session(domain);
+    else if (domain->xml.in_run_dir || is_in_session_dir(domain))
         open_session_at(domain, domain->xml.path);
-        return;
-    }
-    if (names_own_uuid(domain)) {
+    else
         domain->looking = vp_local_dir_look(domain->owner->file_workers, VP_DEFINITIONS_OWNER,
                                             domain->xml.path, on_directory, domain);
-        return;
-    }
-    reason = vp_domain_session_reason(domain);
-    vp_log_warning("domain '%s' has no dedicated session: %s", domain->name, reason);
 }
 
 /* --- sessions that are added ---------------------------------------------- */
